@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One generation: a configuration and all the targets it has, with the records
+ * that count for them. Immutable once published (the counters inside the
+ * records aside), reference-counted, replaced as a whole by the next one.
+ */
+#ifndef CH_ENGINE_GENERATION_H
+#define CH_ENGINE_GENERATION_H
+
+#include "config.h"
+#include "record.h"
+
+struct ch_runner; /* the prober's: schedule.h */
+
+struct ch_target {
+    const struct ch_group *group;
+    const char *name; /* as written */
+    struct ch_labels labels;
+};
+
+/* One target's one probe: what a time series hangs on. */
+struct ch_series {
+    const struct ch_target *target;
+    const struct ch_probe_settings *settings;
+    struct ch_record *record; /* a reference of this generation's */
+    char *labels;             /* group="…",target="…",probe="…"[,user="…"], escaped for
+                                 the text format, without braces */
+    uint32_t labels_len;
+    enum ch_probe_kind kind;
+    struct ch_runner *runner; /* touched by the prober's thread only */
+};
+
+struct ch_generation {
+    atomic_uint refs;
+    uint64_t number;
+    struct ch_config *config;
+    struct ch_target *targets;
+    size_t target_count;
+    struct ch_series *series; /* ordered by group, target, probe */
+    size_t series_count;
+    char *config_text; /* the effective configuration, made when loaded */
+};
+
+struct ch_generation *ch_generation_ref(struct ch_generation *generation);
+struct ch_generation *ch_generation_unref(struct ch_generation *generation);
+
+/* The lists that one group's file_sd files hold at present. */
+struct ch_group_targets {
+    struct ch_target_list *lists;
+    size_t count;
+};
+
+/* Takes *config over (leaves NULL) on success. discovered: one per group of the
+ * config, only read. previous (may be NULL): records of targets that are still
+ * there (same group, target, labels and probe) are taken over. Targets named
+ * twice in a group with equal labels become one. 0 or -ENOMEM. */
+int ch_generation_new(struct ch_config **config, const struct ch_group_targets *discovered,
+                      const struct ch_generation *previous, struct ch_generation **ret);
+
+#endif

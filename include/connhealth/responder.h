@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The responder: answers native heartbeats (connhealth/frame.h) on TCP and UDP,
+ * and counts how its clients' connections ended.
+ *
+ * It runs on the loop it is given and belongs to that thread; only the counters
+ * may be read elsewhere. Limits: connections in all and per client address, an
+ * idle time after which a connection is dropped. Garbage ends a TCP connection
+ * and is ignored over UDP.
+ */
+#ifndef CONNHEALTH_RESPONDER_H
+#define CONNHEALTH_RESPONDER_H
+
+#include "connhealth/address.h"
+#include "connhealth/loop.h"
+#include "connhealth/outcome.h"
+
+struct ch_responder;
+
+struct ch_responder_limits {
+    uint32_t connections;             /* in all */
+    uint32_t connections_per_address; /* IPv6: per /64 */
+    int64_t idle_ns;                  /* without a complete request */
+};
+
+/* Relaxed atomics; written on the loop's thread, read on any. */
+struct ch_responder_counters {
+    _Atomic uint64_t connections; /* open now */
+    _Atomic uint64_t accepts;
+    _Atomic uint64_t heartbeats; /* requests answered, TCP and UDP */
+    _Atomic uint64_t malformed;  /* UDP datagrams and TCP streams that were no frame */
+    _Atomic uint64_t refused;    /* closed at once for a limit */
+    /* a client's clean end (FIN between two requests) is counted under
+     * [idle][NONE] and exported as category="" only where asked for */
+    _Atomic uint64_t ends[CH_PHASE_COUNT][CH_CATEGORY_COUNT];
+};
+
+/* counters outlive the responder (they survive a reload). 0 or negative errno. */
+int ch_responder_new(struct ch_loop *loop, const struct ch_responder_limits *limits,
+                     struct ch_responder_counters *counters, struct ch_responder **ret);
+/* Binds TCP and UDP at addr (an unspecified IPv6 address is dual-stack). */
+int ch_responder_listen(struct ch_responder *responder, const struct ch_addr *addr);
+/* Says goodbye on every connection, closes all, frees. Takes NULL, returns NULL. */
+struct ch_responder *ch_responder_free(struct ch_responder *responder);
+
+#endif
