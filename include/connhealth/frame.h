@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off: the table below is the specification, keep its columns */
 /*
  * The native heartbeat: one frame of fixed size, the same over TCP and UDP, in
  * both directions. The specification is this header; both sides use it.
@@ -8,12 +9,16 @@
  *      4    1  type: 1 request, 2 reply, 3 goodbye
  *      5    3  zero; a receiver refuses anything else
  *      8    8  sequence: chosen by the requester, repeated in the reply
- *     16    8  sent: the requester's CLOCK_MONOTONIC in ns, repeated in the reply
- *     24    8  received: the responder's CLOCK_REALTIME in ns when it read the request; 0 in a
- * request 32    8  replied: the responder's CLOCK_REALTIME in ns when it sent the reply; 0 in a
- * request 40   16  instance id: random, new at every start of the responder; in a request the
- * requester's 56   16  boot id: /proc/sys/kernel/random/boot_id of the sender's host; zero if
- * unreadable 72
+ *     16    8  sent: the requester's CLOCK_MONOTONIC in ns, repeated in the
+ *              reply
+ *     24    8  received: the responder's CLOCK_REALTIME in ns when it read the
+ *              request; 0 in a request
+ *     32    8  replied: the responder's CLOCK_REALTIME in ns when it sent the
+ *              reply; 0 in a request
+ *     40   16  instance id: random, new at every start of the sender
+ *     56   16  boot id: /proc/sys/kernel/random/boot_id of the sender's host;
+ *              zero if unreadable
+ *     72       end
  *
  * Integers are big-endian (network byte order). A goodbye carries sequence,
  * sent and received 0, and says that the sender is stopping cleanly and will
@@ -24,6 +29,7 @@
  * size and nothing else with anything, so that over UDP it amplifies nothing.
  * A frame with an unknown version, type or nonzero padding is malformed.
  */
+/* clang-format on */
 #ifndef CONNHEALTH_FRAME_H
 #define CONNHEALTH_FRAME_H
 
