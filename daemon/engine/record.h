@@ -31,7 +31,8 @@ struct ch_cause_count {
     _Atomic uint64_t count;
 };
 
-/* One (icmp, offender) pair; offender AF_UNSPEC collects the rest ("other"). */
+/* One (icmp, offender) pair. After CH_ICMP_PAIRS_MAX of them the row with
+ * icmp.version 0 and offender AF_UNSPEC collects the rest ("other"). */
 struct ch_icmp_count {
     struct ch_icmp_count *_Atomic next;
     struct ch_icmp icmp;
@@ -71,7 +72,8 @@ struct ch_record {
     _Atomic int64_t established_ns;  /* realtime; of the present connection, 0: none */
     _Atomic int64_t idle_survived_ns;
     _Atomic int64_t idle_died_ns;
-    _Atomic uint32_t rtt_us; /* 0: not known */
+    _Atomic uint32_t rtt_us;       /* 0: not known */
+    _Atomic uint32_t last_outcome; /* private to record.c; 0: never tried */
     struct ch_cause_count *_Atomic causes;
     struct ch_icmp_count *_Atomic icmp;
     _Atomic int64_t last_duration_ns;             /* of the last successful attempt */
@@ -83,14 +85,19 @@ struct ch_record *ch_record_ref(struct ch_record *record);
 struct ch_record *ch_record_unref(struct ch_record *record); /* takes NULL, returns NULL */
 
 /* Prober's thread. Counts the attempt; true if the outcome changed (success
- * turned, or a failure of another kind): the caller logs and keeps an event. */
+ * turned, or a failure of another category, phase or cause): the caller logs and
+ * keeps an event. A first attempt that succeeds is no change. A local_resource
+ * failure is counted and may be a change, but success, since and consecutive
+ * stay: it is not the target's fault. Without memory the counters still count;
+ * the row of the cause, or what is kept of the failure, may be missing. */
 bool ch_record_attempt(struct ch_record *record, const struct ch_attempt *attempt);
 void ch_record_icmp(struct ch_record *record, const struct ch_icmp *icmp);
 
 /* Any thread. False if there was no failure yet. */
 bool ch_record_last_failure(const struct ch_record *record, struct ch_attempt *ret);
 /* One `last` for JSON: the last failure if the last attempt failed, else a
- * success with its time and duration. False before the first attempt. */
+ * success of which only time, outcome and duration are set. False before the
+ * first attempt. */
 bool ch_record_last(const struct ch_record *record, struct ch_attempt *ret);
 
 static inline void ch_count(_Atomic uint64_t *counter)
