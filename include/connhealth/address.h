@@ -35,7 +35,8 @@ struct ch_hostport {
  * [2001:db8::7]:80, [fe80::1%eth0]:80. Port 1 to 65535. */
 const char *ch_hostport_parse(const char *text, struct ch_hostport *ret);
 
-/* A numeric address, no port (port is set as given). False if it is none. */
+/* A numeric address, no port (port is set as given). False if it is none, or if
+ * its scope names an interface that this host does not have at present. */
 bool ch_addr_parse(const char *text, uint16_t port, struct ch_addr *ret);
 
 /* Length for the socket calls. */

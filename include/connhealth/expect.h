@@ -26,9 +26,11 @@ struct ch_expect *ch_expect_free(struct ch_expect *expect); /* takes NULL, retur
 const char *ch_expect_pattern(const struct ch_expect *expect);
 
 /* data is all that was received of this reply so far. complete says that no
- * more can come (a datagram, or the end of the stream): never MORE then. A
- * match that runs into the limits is NO. *ret_used (may be NULL) is the end of
- * the match on YES. */
+ * more can come (a datagram, or the end of the stream): never MORE then. While
+ * nothing was received it is MORE, even for a pattern that matches nothing.
+ * NO before the end comes only from an anchored pattern (^ or \A): any other
+ * could match in what is still to come. A match that runs into the limits is
+ * NO. *ret_used (may be NULL) is the end of the match on YES. */
 enum ch_match ch_expect_match(const struct ch_expect *expect, const uint8_t *data, size_t len,
                               int complete, size_t *ret_used);
 

@@ -43,7 +43,12 @@ struct ch_option {
     const char *const *choices; /* CHOICE: NULL-terminated */
     const char *fallback;       /* the default as it would be written; NULL: unset */
     const char *help;           /* one line */
+    bool secret;                /* may hold a password: shown as CH_SECRET_SHOWN */
 };
+
+/* What stands for a secret on /config. Refused as the value of a secret option,
+ * so that a copy of that page is not taken for a configuration. */
+#define CH_SECRET_SHOWN "<secret>"
 
 /* The end of a table. */
 #define CH_OPTION_END                                                                              \
@@ -53,6 +58,11 @@ struct ch_option {
 
 /* Room for a reason, with the remedy in it. */
 #define CH_REASON_TEXT 256
+
+/* Foreign bytes made fit for one line of a message: in double quotes, what is
+ * not printable ASCII escaped, cut with "..." if long. Returns text. */
+#define CH_QUOTED_TEXT 96
+const char *ch_text_quote(const void *bytes, size_t len, char text[CH_QUOTED_TEXT]);
 
 /* Parses one scalar into options + option->offset, freeing what was there.
  * 0, or -EINVAL with a reason such as `"5x" is not a duration (examples: 500ms,
@@ -64,8 +74,10 @@ int ch_option_parse(const struct ch_option *option, const char *text, size_t len
 int ch_options_defaults(const struct ch_option *table, void *options);
 void ch_options_clear(const struct ch_option *table, void *options);
 
-/* The value as it would be written in the configuration (unquoted); a malloc'd
- * string, NULL when unset or out of memory. */
+/* The value as it would be written in the configuration; a malloc'd string, NULL
+ * when unset or out of memory. TEXT and REGEX give the inside of a double-quoted
+ * YAML scalar, without the quotes; DURATIONS a list in brackets; a secret
+ * CH_SECRET_SHOWN. */
 char *ch_option_format(const struct ch_option *option, const void *options);
 const struct ch_option *ch_option_find(const struct ch_option *table, const char *key);
 
