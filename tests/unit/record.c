@@ -35,8 +35,7 @@ static struct ch_attempt success_at(int64_t time_ns, int64_t duration_ns)
         .time_ns = time_ns, .evidence.duration_ns = duration_ns, .outcome = {.success = 1}};
 }
 
-static struct ch_attempt failure_at(int64_t time_ns, enum ch_category category, enum ch_phase phase,
-                                    enum ch_cause cause)
+static struct ch_attempt failure_at(int64_t time_ns, uint8_t category, uint8_t phase, uint8_t cause)
 {
     return (struct ch_attempt){
         .time_ns = time_ns,
