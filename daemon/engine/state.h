@@ -37,6 +37,7 @@ struct ch_state {
     char *reload_errors; /* newline-separated, NULL if the last reload was good */
 };
 
+/* Zeroes the whole and sets started_ns. 0 or a negative errno. */
 int ch_state_init(struct ch_state *state);
 void ch_state_clear(struct ch_state *state);
 
