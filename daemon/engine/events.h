@@ -29,8 +29,8 @@ struct ch_events *ch_events_free(struct ch_events *events);
 void ch_events_add(struct ch_events *events, const struct ch_event *event);
 
 /* Any thread: copies of what is there now, newest first, for which keep
- * returns true, at most limit; a malloc'd array, the caller's. NULL with
- * *ret_count 0 when there are none or no memory. */
+ * returns true (keep NULL: all), at most limit; a malloc'd array, the caller's.
+ * NULL with *ret_count 0 when there are none or no memory. */
 struct ch_event *ch_events_copy(const struct ch_events *events, size_t limit,
                                 bool (*keep)(const struct ch_event *event, void *context),
                                 void *context, size_t *ret_count);
