@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "connhealth/expect.h"
+#include "connhealth/text.h"
 
 /* The field of an options struct that a row describes. */
 static void *field_of(const struct ch_option *option, void *options)
@@ -30,33 +31,6 @@ __attribute__((format(printf, 2, 3))) static int refuse(char reason[CH_REASON_TE
     vsnprintf(reason, CH_REASON_TEXT, format, args);
     va_end(args);
     return -EINVAL;
-}
-
-const char *ch_text_quote(const void *bytes, size_t len, char text[CH_QUOTED_TEXT])
-{
-    const unsigned char *from = bytes;
-    /* the longest escape, the dots, the closing quote and NUL must still fit */
-    const size_t room = CH_QUOTED_TEXT - sizeof("\\xff...\"");
-    size_t used = 0;
-    size_t i;
-
-    text[used++] = '"';
-    for (i = 0; i < len && used <= room; i++) {
-        if (from[i] == '"' || from[i] == '\\')
-            used += (size_t)sprintf(text + used, "\\%c", from[i]);
-        else if (from[i] == '\n')
-            used += (size_t)sprintf(text + used, "\\n");
-        else if (from[i] == '\r')
-            used += (size_t)sprintf(text + used, "\\r");
-        else if (from[i] == '\t')
-            used += (size_t)sprintf(text + used, "\\t");
-        else if (from[i] < 0x20 || from[i] >= 0x7f)
-            used += (size_t)sprintf(text + used, "\\x%02x", from[i]);
-        else
-            text[used++] = (char)from[i];
-    }
-    sprintf(text + used, "%s\"", i < len ? "..." : "");
-    return text;
 }
 
 static int parse_duration(const struct ch_option *option, const char *text, size_t len,
@@ -343,34 +317,6 @@ const struct ch_option *ch_option_find(const struct ch_option *table, const char
     return NULL;
 }
 
-/* YAML 1.1, 5.7: the escapes of a double-quoted scalar. Bytes from 0x80 up are
- * left alone: they came as UTF-8. */
-static char *format_escaped(const void *bytes, size_t len)
-{
-    const unsigned char *from = bytes;
-    char *text = malloc(len * 4 + 1);
-    size_t used = 0;
-
-    if (!text)
-        return NULL;
-    for (size_t i = 0; i < len; i++) {
-        if (from[i] == '"' || from[i] == '\\')
-            used += (size_t)sprintf(text + used, "\\%c", from[i]);
-        else if (from[i] == '\n')
-            used += (size_t)sprintf(text + used, "\\n");
-        else if (from[i] == '\r')
-            used += (size_t)sprintf(text + used, "\\r");
-        else if (from[i] == '\t')
-            used += (size_t)sprintf(text + used, "\\t");
-        else if (from[i] < 0x20 || from[i] == 0x7f)
-            used += (size_t)sprintf(text + used, "\\x%02x", from[i]);
-        else
-            text[used++] = (char)from[i];
-    }
-    text[used] = '\0';
-    return text;
-}
-
 static char *format_hex(const struct ch_bytes *bytes)
 {
     char *text = malloc(bytes->len * 3 + 1);
@@ -444,11 +390,11 @@ char *ch_option_format(const struct ch_option *option, const void *options)
     case CH_OPTION_BOOL:
         return strdup(*(const bool *)field ? "true" : "false");
     case CH_OPTION_TEXT:
-        return format_escaped(bytes->data, bytes->len);
+        return ch_text_escape(bytes->data, bytes->len);
     case CH_OPTION_HEX:
         return format_hex(bytes);
     case CH_OPTION_REGEX:
-        return format_escaped(ch_expect_pattern(*expect), strlen(ch_expect_pattern(*expect)));
+        return ch_text_escape(ch_expect_pattern(*expect), strlen(ch_expect_pattern(*expect)));
     case CH_OPTION_CHOICE:
         return strdup(option->choices[*number]);
     case CH_OPTION_DURATIONS:

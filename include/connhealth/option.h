@@ -59,11 +59,6 @@ struct ch_option {
 /* Room for a reason, with the remedy in it. */
 #define CH_REASON_TEXT 256
 
-/* Foreign bytes made fit for one line of a message: in double quotes, what is
- * not printable ASCII escaped, cut with "..." if long. Returns text. */
-#define CH_QUOTED_TEXT 96
-const char *ch_text_quote(const void *bytes, size_t len, char text[CH_QUOTED_TEXT]);
-
 /* Parses one scalar into options + option->offset, freeing what was there.
  * 0, or -EINVAL with a reason such as `"5x" is not a duration (examples: 500ms,
  * 10s, 1m30s)`, or -ENOMEM. For DURATIONS, text is one element and is added. */

@@ -271,31 +271,6 @@ static void values_are_formatted_as_they_are_written(void **state)
     ch_options_clear(table, &options);
 }
 
-static void quoting_keeps_to_one_short_line(void **state)
-{
-    char text[CH_QUOTED_TEXT];
-    char all[256], many[1000];
-
-    (void)state;
-    assert_string_equal(ch_text_quote("a\"\\\n\r\t\x01\xc3\xbc", 9, text),
-                        "\"a\\\"\\\\\\n\\r\\t\\x01\\xc3\\xbc\"");
-    assert_string_equal(ch_text_quote("", 0, text), "\"\"");
-    memset(many, 'a', sizeof(many));
-    ch_text_quote(many, sizeof(many), text);
-    assert_true(strlen(text) < CH_QUOTED_TEXT);
-    assert_string_equal(text + strlen(text) - 5, "a...\"");
-    memset(many, 0xff, sizeof(many));
-    for (size_t len = 0; len < sizeof(many); len++)
-        assert_true(strlen(ch_text_quote(many, len, text)) < CH_QUOTED_TEXT);
-    for (size_t i = 0; i < sizeof(all); i++)
-        all[i] = (char)i;
-    for (size_t i = 0; i < sizeof(all); i++) {
-        ch_text_quote(all + i, 1, text);
-        for (const char *at = text; *at; at++)
-            assert_true(*at >= 0x20 && *at < 0x7f);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,7 +280,6 @@ int main(void)
         cmocka_unit_test(values_are_parsed_and_replaced),
         cmocka_unit_test(bad_values_say_what_would_be_right),
         cmocka_unit_test(values_are_formatted_as_they_are_written),
-        cmocka_unit_test(quoting_keeps_to_one_short_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
