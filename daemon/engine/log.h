@@ -3,7 +3,8 @@
  * One log line is one message and a list of fields. It goes to the journal with
  * its fields when stderr is the journal's, else to stderr as logfmt or JSON.
  * Any thread. A line is written with one write(2); if stderr is full or gone
- * the line is dropped and counted, the program goes on.
+ * the line is dropped and counted, the program goes on. A call never waits and
+ * leaves errno alone. Before ch_log_setup(): logfmt on stderr, info and above.
  */
 #ifndef CH_ENGINE_LOG_H
 #define CH_ENGINE_LOG_H
