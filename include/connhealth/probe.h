@@ -15,8 +15,8 @@
  *
  * Rules for a kind: nothing blocks; start and expire allocate nothing that
  * finished does not leave reusable; free is safe in any state and makes no
- * upcall; an upcall is the last thing a probe does in a callback, because the
- * engine may free the probe inside it.
+ * upcall; finished is the last thing a probe does in a callback, because the
+ * engine may start it again or free it inside.
  */
 #ifndef CONNHEALTH_PROBE_H
 #define CONNHEALTH_PROBE_H
@@ -29,6 +29,9 @@
 
 struct ch_probe;
 struct ch_prober;
+
+/* The time that a confirming connect has. */
+#define CH_CONFIRM_NS (INT64_C(1) * 1000000000)
 
 /* What to probe; immutable, owned by the engine, outlives the probe. */
 struct ch_probe_spec {
@@ -70,8 +73,8 @@ struct ch_idle_life {
     int64_t died_ns;
 };
 
-/* The engine's ear. Each is called on the prober's thread; probe is still valid
- * during the call and may be freed in it. */
+/* The engine's ear, on the prober's thread. The engine may free the probe inside
+ * finished, and only there. */
 struct ch_prober_ops {
     /* an attempt is over; evidence lives only during the call */
     void (*finished)(struct ch_probe *probe, const struct ch_evidence *evidence);
@@ -112,7 +115,8 @@ struct ch_probe_ops {
     void (*init)(struct ch_probe *probe);
     /* Begins an attempt whose time is over at deadline (monotonic ns). */
     void (*start)(struct ch_probe *probe, int64_t deadline);
-    /* The attempt's time is over: finish it. Only called between start and
+    /* The attempt's time is over: finish it, at once or, while a confirming
+     * connect is out, within CH_CONFIRM_NS. Only called between start and
      * finished. */
     void (*expire)(struct ch_probe *probe);
     /* Closes everything; no upcall. */

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <linux/tcp.h>
+
+#include "connhealth/clock.h"
+#include "connhealth/container.h"
+#include "heartbeat.h"
+#include "sight.h"
+
+#define READ_SIZE    (16 * 1024)
+#define IDLE_EVENTS  (EPOLLIN | EPOLLRDHUP)
+#define REOPEN_FIRST 3 /* misses in a row after which a new connection is made … */
+#define REOPEN_MOST                                                                                \
+    64 /* … then twice as many each time, because each one takes a                               \
+          place in the accept queue of a peer that hangs */
+
+static struct heartbeat *heartbeat_of_io(struct ch_io *io)
+{
+    struct ch_dial *dial = ch_container_of(io, struct ch_dial, io);
+    struct ch_held *held = ch_container_of(dial, struct ch_held, dial);
+
+    return ch_container_of(held->probe, struct heartbeat, probe);
+}
+
+static void end_exchange(struct heartbeat *self)
+{
+    self->tcp.outstanding = false;
+    self->tcp.late = false;
+    self->tcp.rest = (struct ch_bytes){0};
+    ch_exchange_forget_reply(&self->exchange);
+}
+
+static enum ch_phase present_phase(const struct heartbeat *self)
+{
+    if (!self->tcp.outstanding)
+        return CH_PHASE_IDLE;
+    return self->tcp.rest.len > 0 ? CH_PHASE_SEND : CH_PHASE_RECEIVE;
+}
+
+static void describe_request(const struct heartbeat *self, struct ch_evidence *evidence)
+{
+    evidence->stalled = self->tcp.stalled;
+    evidence->send_incomplete = self->tcp.rest.len > 0;
+    evidence->request_sent = self->tcp.outstanding;
+    evidence->request_bytes = self->tcp.request_bytes;
+    /* bytes_acked counts the SYN as one. */
+    if (self->tcp.outstanding && self->tcp.request_bytes > 0)
+        evidence->request_acked_at = self->tcp.bytes_before + self->tcp.request_bytes + 1;
+    evidence->idle_ns =
+        self->tcp.outstanding ? self->tcp.idle_ns : ch_clock_monotonic() - self->tcp.held.used_at;
+    if (self->tcp.outstanding)
+        evidence->duration_ns = ch_clock_monotonic() - self->tcp.request_at;
+}
+
+/* The connection is dead. The probe must not be touched afterwards. */
+static void broke(struct heartbeat *self, enum ch_end end, int error)
+{
+    struct ch_evidence evidence = {
+        .phase = (uint8_t)present_phase(self), .end = (uint8_t)end, .error = error};
+
+    describe_request(self, &evidence);
+    end_exchange(self);
+    self->tcp.attempt = false;
+    ch_held_broke(&self->tcp.held, &evidence);
+}
+
+static void set_events(struct heartbeat *self, uint32_t events)
+{
+    /* EPOLL_CTL_MOD of a descriptor that is in can only fail for memory; the
+     * attempt's deadline still ends it then. */
+    (void)ch_loop_io_change(self->probe.prober->loop, &self->tcp.held.dial.io, events);
+}
+
+/* Sends what is left of the request. False: the connection broke and the probe
+ * must not be touched. */
+static bool push(struct heartbeat *self, bool waiting_for_room)
+{
+    struct ch_bytes *rest = &self->tcp.rest;
+
+    while (rest->len > 0) {
+        ssize_t n =
+            send(self->tcp.held.dial.io.fd, rest->data, rest->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno == EAGAIN) {
+            if (!waiting_for_room)
+                set_events(self, IDLE_EVENTS | EPOLLOUT);
+            if (!self->tcp.stalled) {
+                self->tcp.stalled = true;
+                self->probe.prober->ops->stalled(&self->probe);
+            }
+            return true;
+        }
+        if (n < 0) {
+            broke(self, CH_END_ERRNO, errno);
+            return false;
+        }
+        rest->data += n;
+        rest->len -= (size_t)n;
+    }
+    if (waiting_for_room)
+        set_events(self, IDLE_EVENTS);
+    return true;
+}
+
+static void begin_exchange(struct heartbeat *self)
+{
+    int64_t now = ch_clock_monotonic();
+
+    self->tcp.bytes_before += self->tcp.request_bytes;
+    self->tcp.rest = ch_exchange_request(&self->exchange, self->tcp.frame);
+    self->tcp.request_bytes = (uint32_t)self->tcp.rest.len;
+    self->tcp.request_at = now;
+    self->tcp.idle_ns = now - self->tcp.held.used_at;
+    self->tcp.outstanding = true;
+    self->tcp.late = false;
+    push(self, false);
+}
+
+static void answered(struct heartbeat *self)
+{
+    struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_OK};
+    bool late = self->tcp.late;
+
+    self->tcp.misses = 0;
+    self->tcp.reopen_after = REOPEN_FIRST;
+    self->tcp.held.used_at = ch_clock_monotonic();
+    ch_held_calm(&self->tcp.held);
+    if (!self->tcp.attempt) {
+        end_exchange(self);
+        ch_held_answered_late(&self->tcp.held);
+        return;
+    }
+    if (late) { /* an answer to an earlier attempt: this one's is still to be asked for */
+        end_exchange(self);
+        begin_exchange(self);
+        return;
+    }
+    describe_request(self, &evidence);
+    ch_held_describe(&self->tcp.held, &evidence);
+    ch_sight_tcp(self->tcp.held.dial.io.fd, &evidence.tcp);
+    end_exchange(self);
+    self->tcp.attempt = false;
+    if (!ch_exchange_sends(&self->exchange))
+        ch_held_drop(&self->tcp.held);
+    ch_held_report(&self->tcp.held, &evidence, false);
+}
+
+/* After a reply that was not expected nobody knows where the next one begins:
+ * the connection is given up. */
+static void mismatched(struct heartbeat *self)
+{
+    struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_MISMATCH};
+    bool attempt = self->tcp.attempt;
+
+    describe_request(self, &evidence);
+    ch_held_describe(&self->tcp.held, &evidence);
+    ch_sight_tcp(self->tcp.held.dial.io.fd, &evidence.tcp);
+    ch_exchange_show(&self->exchange, &evidence);
+    end_exchange(self);
+    self->tcp.attempt = false;
+    ch_held_drop(&self->tcp.held);
+    if (attempt)
+        ch_held_report(&self->tcp.held, &evidence, false);
+}
+
+static void take(struct heartbeat *self, const uint8_t *data, size_t len)
+{
+    if (!self->tcp.outstanding && !ch_exchange_native(&self->exchange))
+        return; /* unasked for: a notice, or the rest of an answer that was enough */
+    switch (ch_exchange_take(&self->exchange, data, len, false)) {
+    case CH_REPLY_ANSWERED:
+        if (self->tcp.outstanding)
+            answered(self);
+        break;
+    case CH_REPLY_MISMATCH:
+        mismatched(self);
+        break;
+    case CH_REPLY_GOODBYE:
+        self->tcp.held.goodbye = true;
+        break;
+    case CH_REPLY_MORE:
+        break;
+    }
+}
+
+static void receive(struct heartbeat *self, uint32_t events)
+{
+    uint8_t data[READ_SIZE];
+    int fd = self->tcp.held.dial.io.fd;
+    ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+    struct ch_tcp_facts facts = {0};
+
+    if (n > 0) {
+        take(self, data, (size_t)n);
+        return;
+    }
+    if (n == 0) {
+        broke(self, CH_END_EOF, 0);
+        return;
+    }
+    if (errno == EAGAIN) {
+        if (events & EPOLLERR)
+            ch_held_soft_error(&self->tcp.held, ch_sight_error(fd));
+        return;
+    }
+    ch_sight_tcp(fd, &facts);
+    if (facts.state == CH_TCP_CLOSE)
+        broke(self, CH_END_ERRNO, errno);
+    else
+        ch_held_soft_error(&self->tcp.held, errno);
+}
+
+static void on_heartbeat_ready(struct ch_io *io, uint32_t events)
+{
+    struct heartbeat *self = heartbeat_of_io(io);
+
+    if ((events & EPOLLOUT) && self->tcp.rest.len > 0 && !push(self, true))
+        return;
+    if (events & ~(uint32_t)EPOLLOUT)
+        receive(self, events);
+}
+
+static void set_socket_options(struct heartbeat *self)
+{
+    const struct ch_heartbeat_options *options = self->exchange.options;
+    int fd = self->tcp.held.dial.io.fd;
+    int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (options && options->send_buffer > 0) {
+        int size = (int)options->send_buffer;
+
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    }
+}
+
+static void report_dial(struct heartbeat *self, struct ch_evidence *evidence)
+{
+    ch_held_describe(&self->tcp.held, evidence);
+    self->tcp.attempt = false;
+    if (evidence->icmp.version != 0)
+        self->probe.prober->ops->icmp(&self->probe, &evidence->icmp);
+    ch_held_report(&self->tcp.held, evidence, false);
+}
+
+static void on_heartbeat_dialled(struct ch_dial *dial, const struct ch_evidence *failure)
+{
+    struct ch_held *held = ch_container_of(dial, struct ch_held, dial);
+    struct heartbeat *self = ch_container_of(held->probe, struct heartbeat, probe);
+    struct ch_evidence evidence;
+    int r;
+
+    if (failure) {
+        evidence = *failure;
+        report_dial(self, &evidence);
+        return;
+    }
+    r = ch_held_established(held, on_heartbeat_ready, IDLE_EVENTS);
+    if (r < 0) {
+        ch_dial_close(dial);
+        evidence = (struct ch_evidence){
+            .phase = CH_PHASE_CONNECT, .end = CH_END_ERRNO, .error = -r, .synchronous = true};
+        report_dial(self, &evidence);
+        return;
+    }
+    set_socket_options(self);
+    self->tcp.bytes_before = 0;
+    self->tcp.request_bytes = 0;
+    self->tcp.misses = 0;
+    begin_exchange(self);
+}
+
+static void watch(struct heartbeat *self)
+{
+    struct ch_evidence evidence = {0};
+    struct ch_trouble_setting setting = {0};
+
+    describe_request(self, &evidence);
+    setting.request_acked_at = evidence.request_acked_at;
+    ch_held_watch(&self->tcp.held, &setting);
+}
+
+static void tcp_start(struct heartbeat *self, int64_t deadline)
+{
+    self->tcp.attempt = true;
+    self->tcp.stalled = false;
+    if (ch_held_reporting(&self->tcp.held))
+        return; /* the break that is being confirmed answers this attempt too */
+    if (!self->tcp.held.up) {
+        ch_dial_start(&self->tcp.held.dial, deadline);
+    } else if (self->tcp.outstanding) {
+        self->tcp.late = true;
+        self->tcp.stalled = self->tcp.rest.len > 0;
+        watch(self);
+    } else {
+        begin_exchange(self);
+    }
+}
+
+static bool peer_kernel_answers(const struct ch_evidence *evidence)
+{
+    bool acked =
+        evidence->request_acked_at > 0 && evidence->tcp.bytes_acked >= evidence->request_acked_at;
+    bool window_closed = evidence->tcp.has_snd_wnd && evidence->tcp.snd_wnd == 0;
+
+    return acked || (window_closed && evidence->tcp.retransmits == 0);
+}
+
+static void missed(struct heartbeat *self)
+{
+    struct ch_evidence evidence = {.phase = (uint8_t)present_phase(self), .end = CH_END_DEADLINE};
+    bool alive;
+
+    watch(self);
+    describe_request(self, &evidence);
+    ch_held_describe(&self->tcp.held, &evidence);
+    ch_sight_autopsy(self->tcp.held.dial.io.fd, &evidence);
+    evidence.silent_ns = ch_sight_silence(&evidence.tcp, evidence.age_ns);
+    alive = peer_kernel_answers(&evidence);
+    self->tcp.attempt = false;
+    if (++self->tcp.misses >= self->tcp.reopen_after) {
+        self->tcp.reopen_after = self->tcp.reopen_after * 2 < REOPEN_MOST
+                                     ? (uint16_t)(self->tcp.reopen_after * 2)
+                                     : REOPEN_MOST;
+        if (alive || !self->probe.spec->confirm) {
+            end_exchange(self);
+            ch_held_drop(&self->tcp.held);
+        }
+    }
+    ch_held_report(&self->tcp.held, &evidence, !alive && ch_exchange_sends(&self->exchange));
+}
+
+static void tcp_expire(struct heartbeat *self)
+{
+    struct ch_evidence evidence;
+
+    if (ch_held_reporting(&self->tcp.held))
+        return; /* ends within CH_CONFIRM_NS */
+    if (!self->tcp.held.up) {
+        ch_dial_expire(&self->tcp.held.dial, &evidence);
+        report_dial(self, &evidence);
+    } else if (ch_exchange_partial(&self->exchange) && !self->tcp.late) {
+        mismatched(self);
+    } else {
+        missed(self);
+    }
+}
+
+static void tcp_init(struct heartbeat *self)
+{
+    self->tcp.reopen_after = REOPEN_FIRST;
+    ch_held_init(&self->tcp.held, &self->probe, &self->exchange, on_heartbeat_dialled);
+}
+
+static void tcp_release(struct heartbeat *self)
+{
+    ch_held_release(&self->tcp.held);
+}
+
+const struct heartbeat_carrier heartbeat_over_tcp = {
+    .init = tcp_init, .start = tcp_start, .expire = tcp_expire, .release = tcp_release};
