@@ -9,6 +9,7 @@
 #ifndef CH_ENGINE_CONFIG_H
 #define CH_ENGINE_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,13 +41,20 @@ struct ch_file_sd {
     int64_t refresh_ns;
 };
 
-/* One probe of a group, with the defaults applied. */
+/* One probe of a group, with the defaults applied. Immutable; counted, because a
+ * connection that outlives a reload goes on with the options it was made with. */
 struct ch_probe_settings {
+    atomic_uint refs;
     const struct ch_probe_ops *ops;
     int64_t interval_ns;
     int64_t timeout_ns;
     void *options; /* ops->options_size bytes */
 };
+
+struct ch_probe_settings *ch_probe_settings_new(const struct ch_probe_ops *ops);
+struct ch_probe_settings *ch_probe_settings_ref(struct ch_probe_settings *settings);
+/* Takes NULL, returns NULL. */
+struct ch_probe_settings *ch_probe_settings_unref(struct ch_probe_settings *settings);
 
 struct ch_group {
     char *name;

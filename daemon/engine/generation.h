@@ -27,7 +27,7 @@ struct ch_target {
 /* One target's one probe: what a time series hangs on. */
 struct ch_series {
     const struct ch_target *target;
-    const struct ch_probe_settings *settings;
+    struct ch_probe_settings *settings;
     struct ch_record *record; /* a reference of this generation's */
     char *labels;             /* group="…",target="…",probe="…"[,user="…"], escaped for
                                  the text format, without braces */

@@ -1,8 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "connhealth/expect.h"
 #include "generation.h"
+
+struct ch_probe_settings *ch_probe_settings_new(const struct ch_probe_ops *ops)
+{
+    struct ch_probe_settings *settings = calloc(1, sizeof(*settings));
+
+    if (!settings)
+        return NULL;
+    atomic_init(&settings->refs, 1);
+    settings->ops = ops;
+    settings->options = calloc(1, ops->options_size);
+    if (!settings->options || ch_options_defaults(ops->options, settings->options) < 0)
+        return ch_probe_settings_unref(settings);
+    return settings;
+}
+
+struct ch_probe_settings *ch_probe_settings_ref(struct ch_probe_settings *settings)
+{
+    atomic_fetch_add_explicit(&settings->refs, 1, memory_order_relaxed);
+    return settings;
+}
+
+struct ch_probe_settings *ch_probe_settings_unref(struct ch_probe_settings *settings)
+{
+    if (!settings || atomic_fetch_sub_explicit(&settings->refs, 1, memory_order_acq_rel) > 1)
+        return NULL;
+    if (settings->options)
+        ch_options_clear(settings->ops->options, settings->options);
+    free(settings->options);
+    free(settings);
+    return NULL;
+}
 
 static bool same_bytes(const struct ch_bytes *a, const struct ch_bytes *b)
 {
