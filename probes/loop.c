@@ -252,6 +252,7 @@ int ch_loop_run(struct ch_loop *loop)
         if (r < 0)
             return r;
     }
+    run_posted(loop); /* what was handed over before the end is not lost */
     return 0;
 }
 
