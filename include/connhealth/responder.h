@@ -28,7 +28,7 @@ struct ch_responder_counters {
     _Atomic uint64_t connections; /* open now */
     _Atomic uint64_t accepts;
     _Atomic uint64_t heartbeats; /* requests answered, TCP and UDP */
-    _Atomic uint64_t malformed;  /* UDP datagrams and TCP streams that were no frame */
+    _Atomic uint64_t malformed;  /* UDP datagrams not answered, TCP streams that were no frames */
     _Atomic uint64_t refused;    /* closed at once for a limit */
     /* a client's clean end (FIN between two requests) is counted under
      * [idle][NONE] and exported as category="" only where asked for */
