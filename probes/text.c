@@ -46,11 +46,10 @@ const char *ch_text_quote(const void *bytes, size_t len, char text[CH_QUOTED_TEX
     return text;
 }
 
-/* Length of the character that begins at bytes (RFC 3629, 4), its code point in
- * *ret; 0 if it is no UTF-8. */
-static size_t decode_utf8(const unsigned char *bytes, size_t len, uint32_t *ret)
+size_t ch_text_decode(const void *text, size_t len, uint32_t *ret)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *bytes = text;
     uint32_t point = bytes[0];
     size_t size;
 
@@ -85,7 +84,7 @@ bool ch_text_is_utf8(const void *bytes, size_t len)
     uint32_t point;
 
     while (len > 0) {
-        size_t size = decode_utf8(from, len, &point);
+        size_t size = ch_text_decode(from, len, &point);
 
         if (size == 0)
             return false;
@@ -107,7 +106,7 @@ static bool must_be_escaped(uint32_t point)
 static size_t escape_one(const unsigned char *from, size_t len, char *text, size_t *used)
 {
     uint32_t point;
-    size_t size = decode_utf8(from, len, &point);
+    size_t size = ch_text_decode(from, len, &point);
 
     if (size == 0) {
         *used += (size_t)sprintf(text + *used, "\\x%02x", from[0]);

@@ -115,12 +115,20 @@ static size_t count_targets(const struct ch_target_list *lists, size_t count)
     return targets;
 }
 
+static void add_target(struct ch_generation *made, const struct ch_group *group, const char *name,
+                       struct ch_labels labels)
+{
+    struct ch_target *target = &made->targets[made->target_count++];
+
+    *target = (struct ch_target){.group = group, .name = name, .labels = labels};
+    target->hash = hash_target(target);
+}
+
 static void add_list(struct ch_generation *made, const struct ch_group *group,
                      const struct ch_target_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        made->targets[made->target_count++] =
-            (struct ch_target){.group = group, .name = list->targets[i], .labels = list->labels};
+        add_target(made, group, list->targets[i], list->labels);
 }
 
 static int copy_labels(struct ch_arena *arena, const struct ch_labels *labels,
@@ -152,8 +160,7 @@ static int add_discovered(struct ch_generation *made, const struct ch_group *gro
 
         if (!name)
             return -ENOMEM;
-        made->targets[made->target_count++] =
-            (struct ch_target){.group = group, .name = name, .labels = labels};
+        add_target(made, group, name, labels);
     }
     return r;
 }
@@ -161,14 +168,12 @@ static int add_discovered(struct ch_generation *made, const struct ch_group *gro
 /* Of equal targets the first stays, and the order stays. */
 static void drop_repeated_targets(struct ch_generation *made)
 {
-    struct ch_target *kept = NULL;
+    struct ch_target *targets = made->targets, *kept = NULL;
     size_t count = 0;
 
-    for (size_t i = 0; i < made->target_count; i++)
-        made->targets[i].hash = hash_target(&made->targets[i]);
     sort_targets(made);
     for (size_t i = 0; i < made->target_count; i++) {
-        struct ch_target *target = &made->targets[made->sorted[i]];
+        struct ch_target *target = &targets[made->sorted[i]];
 
         if (kept && compare_targets(kept, target) == 0)
             target->first_series = CH_SERIES_NEW; /* marks it until the loop below */
@@ -176,8 +181,8 @@ static void drop_repeated_targets(struct ch_generation *made)
             kept = target;
     }
     for (size_t i = 0; i < made->target_count; i++) {
-        if (made->targets[i].first_series != CH_SERIES_NEW)
-            made->targets[count++] = made->targets[i];
+        if (targets[i].first_series != CH_SERIES_NEW)
+            targets[count++] = targets[i];
     }
     if (count < made->target_count) {
         made->target_count = count;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "connhealth/clock.h"
+#include "connhealth/text.h"
 
 #define ELLIPSIS    "…"
 #define REPLACEMENT 0xfffdu
@@ -46,31 +47,14 @@ static void put_text(struct line *line, const char *text)
 }
 
 /* The code point at text and how many bytes it takes; a byte that begins no
- * well-formed sequence (Unicode 15.0, table 3-7) is U+FFFD of one byte. */
+ * character is U+FFFD of one byte. */
 static size_t next_code_point(const char *text, uint32_t *ret)
 {
-    const uint8_t *at = (const uint8_t *)text;
-    size_t len = at[0] < 0x80   ? 1
-                 : at[0] < 0xc2 ? 0
-                 : at[0] < 0xe0 ? 2
-                 : at[0] < 0xf0 ? 3
-                 : at[0] < 0xf5 ? 4
-                                : 0;
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    uint32_t point = len < 2 ? at[0] : at[0] & (0x7fu >> len);
+    size_t len = ch_text_decode(text, strnlen(text, 4), ret);
 
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80) /* the end of the string is one of these */
-            len = 0;
-        else
-            point = point << 6 | (at[i] & 0x3fu);
-    }
-    if (len == 0 || point < smallest[len] || point > 0x10ffff || (point >> 11) == 0x1b) {
+    if (len == 0)
         *ret = REPLACEMENT;
-        return 1;
-    }
-    *ret = point;
-    return len;
+    return len ? len : 1;
 }
 
 static bool is_control(uint32_t point)

@@ -17,6 +17,10 @@ const char *ch_text_quote(const void *bytes, size_t len, char text[CH_QUOTED_TEX
  * malloc'd string, NULL when out of memory. */
 char *ch_text_escape(const void *bytes, size_t len);
 
+/* Length of the UTF-8 character that text begins with (RFC 3629, 4) and its code
+ * point; 0 if it begins with none. len is at least 1. */
+size_t ch_text_decode(const void *text, size_t len, uint32_t *ret);
+
 bool ch_text_is_utf8(const void *bytes, size_t len);
 
 #endif
