@@ -123,6 +123,9 @@ struct ch_evidence {
     bool retrans_fail;    /* TCPRetransFail moved on this host meanwhile: our own
                              firewall may be refusing transmissions */
     bool dns_stale;       /* a cached address was used because the resolver failed */
+    bool answered_late;   /* the reply came after the deadline; tcp is as it was at the deadline */
+    bool confirm_stuck;   /* the confirming SYN waited in this host when it was due to be
+                             repeated (its tcp_info: retransmits > total_retrans) */
 
     int32_t error;      /* errno; 0 if none */
     int32_t soft_error; /* last errno seen while the connection lived on: a hint only */

@@ -37,6 +37,7 @@ struct ch_rule {
     bool certain;
     const char *when; /* the test, in words */
     const char *why;  /* what it rests on, with the source */
+    const char *says; /* the conclusion for a person; of an inference also what would decide */
 };
 unsigned ch_rule_count(void);
 const struct ch_rule *ch_rule_at(unsigned index); /* NULL beyond the end */
