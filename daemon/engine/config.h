@@ -81,8 +81,11 @@ struct ch_peer_group {
     size_t port_count;
 };
 
+/* Counted: the generations made of one configuration, as target files come and
+ * go, share it. */
 struct ch_config {
-    char *path; /* of the main file, absolute */
+    atomic_uint refs; /* 1 when loaded */
+    char *path;       /* of the main file, absolute */
     struct {
         int64_t interval_ns; /* default 15s */
         int64_t timeout_ns;  /* default 3s */
@@ -126,7 +129,9 @@ int ch_config_load(const char *path, struct ch_config **ret, struct ch_config_er
  * base of relative paths. The fuzzer's entry. */
 int ch_config_parse(const char *text, size_t len, const char *path, struct ch_config **ret,
                     struct ch_config_errors *errors);
-struct ch_config *ch_config_free(struct ch_config *config); /* takes NULL, returns NULL */
+struct ch_config *ch_config_ref(struct ch_config *config);
+/* Gives one reference back; the last one frees. Takes NULL, returns NULL. */
+struct ch_config *ch_config_free(struct ch_config *config);
 
 /* One file_sd file, JSON (.json) or YAML (.yml, .yaml) by its name; checks
  * addresses and labels as in the main file. The array is the caller's. */

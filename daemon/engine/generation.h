@@ -62,7 +62,7 @@ struct ch_group_targets {
     size_t count;
 };
 
-/* Takes *config over (leaves NULL) on success. discovered: one per group of the
+/* Takes the reference *config over (leaves NULL) on success. discovered: one per group of the
  * config (NULL: nothing was), only read: what is needed is copied. previous (may
  * be NULL): records of targets that are still there (same group, target, labels
  * and probe) are taken over, and series[].previous says which they were. Targets
