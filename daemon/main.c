@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* connhealthd: arguments, wiring, the order of start and stop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "build.h"
+#include "connhealth/sockets.h"
+#include "flags.h"
+#include "http.h"
+#include "service.h"
+#include "sockets_settings.h"
+
+enum { EXIT_FINE = 0, EXIT_RUNTIME = 1, EXIT_UNUSABLE = 2 };
+
+struct daemon {
+    struct ch_flags flags;
+    struct ch_state state;
+    struct ch_events *events;
+    struct ch_changes *changes;
+    struct ch_responder_counters responder;
+    struct ch_prober_thread *prober;
+    struct ch_sockets *sockets;
+    struct ch_loader *loader;
+    struct ch_service *service;
+    struct ch_http *http;
+};
+
+static int complain(const char *what, int r)
+{
+    fprintf(stderr, "connhealthd: %s: %s\n", what, strerror(-r)); // NOLINT
+    return EXIT_RUNTIME;
+}
+
+/* Every target may need a descriptor: the soft limit is raised to the hard one. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Signals are the main thread's, which takes them from a descriptor; a write to
+ * a closed connection is an errno, never a death. */
+static void set_signals(void)
+{
+    sigset_t taken;
+
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, SIGINT);
+    sigaddset(&taken, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &taken, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int check_config(const char *path)
+{
+    struct ch_config_errors errors = {0};
+    struct ch_config *config = NULL;
+    size_t targets = 0;
+    int r = ch_config_load(path, &config, &errors);
+
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.lines[i]);
+    ch_config_errors_clear(&errors);
+    if (r < 0)
+        return r == -EINVAL ? EXIT_UNUSABLE : complain(path, r);
+    for (size_t i = 0; i < config->group_count; i++)
+        for (size_t j = 0; j < config->groups[i].static_config_count; j++)
+            targets += config->groups[i].static_configs[j].count;
+    printf("OK: %zu groups, %zu static targets\n", config->group_count, targets);
+    ch_config_free(config);
+    return EXIT_FINE;
+}
+
+static int make_parts(struct daemon *self)
+{
+    int r = ch_state_init(&self->state);
+
+    if (r == 0)
+        r = ch_events_new(&self->events);
+    if (r == 0)
+        r = ch_changes_new(&self->changes);
+    if (r == 0)
+        r = ch_prober_new(self->events, self->changes, &self->responder, &self->prober);
+    if (r == 0)
+        r = ch_loader_new(self->flags.config_file, &self->state, self->prober, &self->loader);
+    if (r < 0)
+        return complain("cannot start", r);
+    self->state.events = self->events;
+    self->state.loop_lag = ch_prober_lag(self->prober);
+    self->state.responder = &self->responder;
+    return EXIT_FINE;
+}
+
+static int load(struct daemon *self)
+{
+    struct ch_addr failed;
+    char address[CH_ADDR_TEXT];
+    char *errors;
+    int r = ch_loader_load(self->loader, &failed);
+
+    if (r == 0)
+        return EXIT_FINE;
+    if (r == -EINVAL) {
+        errors = ch_state_reload_errors(&self->state);
+        fprintf(stderr, "%s\n", errors ? errors : "out of memory");
+        free(errors);
+        return EXIT_UNUSABLE;
+    }
+    if (failed.family == AF_UNSPEC)
+        return complain(self->flags.config_file, r);
+    fprintf(stderr, "connhealthd: %s: responder.listen: cannot listen on %s: %s\n",
+            self->flags.config_file, ch_addr_format(&failed, address), strerror(-r)); // NOLINT
+    return EXIT_RUNTIME;
+}
+
+static void apply_sockets(void *context, const struct ch_config *config)
+{
+    struct daemon *self = context;
+    int r = ch_sockets_configure(self->sockets, config);
+
+    if (r < 0)
+        ch_log_fields(CH_LOG_ERROR, "the sockets collector keeps its old settings", "error",
+                      strerror(-r), NULL); // NOLINT
+}
+
+static int start_sockets(struct daemon *self)
+{
+    int r = ch_sockets_create(ch_loader_config(self->loader), &self->sockets);
+
+    if (r == 0)
+        r = ch_sockets_start(self->sockets);
+    if (r < 0)
+        return complain("cannot start the sockets collector", r);
+    self->state.sockets = self->sockets;
+    return EXIT_FINE;
+}
+
+static int make_service(struct daemon *self)
+{
+    struct ch_service_parts parts = {
+        .state = &self->state,
+        .loader = self->loader,
+        .prober = self->prober,
+        .changes = self->changes,
+        .sockets = self->sockets,
+        .reloaded = apply_sockets,
+        .context = self,
+    };
+    int r = ch_service_new(&parts, &self->service);
+
+    return r < 0 ? complain("cannot start", r) : EXIT_FINE;
+}
+
+static int start_http(struct daemon *self)
+{
+    struct ch_http_setup setup = {
+        .metrics = {.state = &self->state},
+        .lifecycle = self->flags.enable_lifecycle,
+        .reloader = {.reload = ch_service_reload, .context = self->service},
+        .limits = ch_http_default_limits,
+        .addresses = self->flags.listen,
+        .address_count = self->flags.listen_count,
+    };
+    char reason[CH_HTTP_REASON];
+
+    if (ch_http_new(&setup, &self->http, reason) < 0) {
+        fprintf(stderr, "connhealthd: %s\n", reason);
+        return EXIT_RUNTIME;
+    }
+    for (size_t i = 0; ch_http_address(self->http, i); i++)
+        ch_log_fields(CH_LOG_INFO, "listening", "address", ch_http_address(self->http, i), NULL);
+    return EXIT_FINE;
+}
+
+static int start(struct daemon *self)
+{
+    int status = make_parts(self);
+
+    if (status == EXIT_FINE)
+        status = load(self);
+    if (status == EXIT_FINE)
+        status = start_sockets(self);
+    if (status == EXIT_FINE)
+        status = make_service(self);
+    if (status == EXIT_FINE)
+        status = start_http(self);
+    if (status == EXIT_FINE) {
+        int r = ch_prober_start(self->prober);
+
+        if (r < 0)
+            status = complain("cannot start the prober", r);
+    }
+    return status;
+}
+
+/* Readers first, then what they read. */
+static void stop(struct daemon *self)
+{
+    ch_http_free(self->http);
+    ch_service_free(self->service);
+    ch_sockets_free(self->sockets);
+    ch_loader_free(self->loader);
+    ch_prober_free(self->prober);
+    ch_state_clear(&self->state);
+    ch_changes_free(self->changes);
+    ch_events_free(self->events);
+}
+
+static int run(struct daemon *self)
+{
+    int status = start(self);
+
+    if (status == EXIT_FINE) {
+        int r = ch_service_run(self->service);
+
+        if (r < 0)
+            status = complain("the main loop failed", r);
+    }
+    stop(self);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static struct daemon self;
+
+    if (!ch_flags_parse(argc, argv, &self.flags))
+        return EXIT_UNUSABLE;
+    if (self.flags.help) {
+        ch_flags_print_help();
+        return EXIT_FINE;
+    }
+    if (self.flags.version) {
+        printf("connhealthd, version %s (revision %s, compiler %s)\n", ch_build_version(),
+               ch_build_revision(), ch_build_compiler());
+        return EXIT_FINE;
+    }
+    if (self.flags.config_check)
+        return check_config(self.flags.config_file);
+    ch_log_setup(self.flags.log_level, self.flags.log_format);
+    set_signals();
+    raise_descriptor_limit();
+    return run(&self);
+}

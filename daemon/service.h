@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The main thread's life: signals, reloads, changed target files, the log of
+ * changed outcomes, and what systemd is told. Built on sd-event; ends on SIGTERM
+ * and SIGINT.
+ */
+#ifndef CH_DAEMON_SERVICE_H
+#define CH_DAEMON_SERVICE_H
+
+#include "loader.h"
+
+struct ch_sockets;
+struct ch_service;
+
+struct ch_service_parts {
+    struct ch_state *state;
+    struct ch_loader *loader;
+    struct ch_prober_thread *prober;
+    struct ch_changes *changes;
+    struct ch_sockets *sockets;
+    /* told after each successful load, to those who need not be reloaded in step */
+    void (*reloaded)(void *context, const struct ch_config *config);
+    void *context;
+};
+
+/* parts are borrowed and outlive the service. 0 or a negative errno. */
+int ch_service_new(const struct ch_service_parts *parts, struct ch_service **ret);
+struct ch_service *ch_service_free(struct ch_service *service);
+
+/* Says READY and runs until it is told to end; says STOPPING. */
+int ch_service_run(struct ch_service *service);
+
+/* Any thread but the main one: reloads and waits for the result. 0, or -EINVAL
+ * with the errors in *ret_errors (malloc'd; NULL if there was no memory). */
+int ch_service_reload(void *service, char **ret_errors);
+
+#endif
