@@ -21,6 +21,7 @@
 #include "connhealth/container.h"
 #include "connhealth/probe_options.h"
 #include "held.h"
+#include "idle_life.h"
 #include "kinds.h"
 #include "sight.h"
 
@@ -29,6 +30,7 @@
 struct keepalive {
     struct ch_probe probe;
     struct ch_held held;
+    struct ch_idle_watch *idle; /* with verify_after, else NULL */
     bool attempt;
 };
 
@@ -158,7 +160,13 @@ static void on_keepalive_dialled(struct ch_dial *dial, const struct ch_evidence 
 
 static void keepalive_init(struct ch_probe *probe)
 {
-    ch_held_init(&keepalive_of(probe)->held, probe, NULL, on_keepalive_dialled);
+    struct keepalive *self = keepalive_of(probe);
+    const struct ch_durations *ages = &options_of(self)->verify_after;
+
+    ch_held_init(&self->held, probe, NULL, on_keepalive_dialled);
+    /* Without memory for it, the probe itself still works. */
+    if (ages->count > 0)
+        (void)ch_idle_watch_new(probe, ages, &self->idle);
 }
 
 static void keepalive_start(struct ch_probe *probe, int64_t deadline)
@@ -166,6 +174,7 @@ static void keepalive_start(struct ch_probe *probe, int64_t deadline)
     struct keepalive *self = keepalive_of(probe);
 
     self->attempt = true;
+    ch_idle_watch_start(self->idle);
     if (ch_held_reporting(&self->held))
         return; /* the break that is being confirmed answers this attempt too */
     if (self->held.up)
@@ -187,7 +196,10 @@ static void keepalive_expire(struct ch_probe *probe)
 
 static void keepalive_release(struct ch_probe *probe)
 {
-    ch_held_release(&keepalive_of(probe)->held);
+    struct keepalive *self = keepalive_of(probe);
+
+    self->idle = ch_idle_watch_free(self->idle);
+    ch_held_release(&self->held);
 }
 
 #define BIT(category) (1u << CH_CATEGORY_##category)
