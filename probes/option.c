@@ -346,8 +346,9 @@ static char *format_durations(const struct ch_durations *durations)
     return text;
 }
 
-static bool is_unset(const struct ch_option *option, const void *field)
+bool ch_option_is_set(const struct ch_option *option, const void *options)
 {
+    const void *field = const_field_of(option, options);
     const struct ch_bytes *bytes = field;
     const struct ch_durations *durations = field;
     struct ch_expect *const *expect = field;
@@ -355,18 +356,18 @@ static bool is_unset(const struct ch_option *option, const void *field)
     switch (option->type) {
     case CH_OPTION_TEXT:
     case CH_OPTION_HEX:
-        return !bytes->data;
+        return bytes->data;
     case CH_OPTION_REGEX:
-        return !*expect;
+        return *expect;
     case CH_OPTION_DURATIONS:
-        return durations->count == 0;
+        return durations->count > 0;
     case CH_OPTION_DURATION:
     case CH_OPTION_UINT:
     case CH_OPTION_BOOL:
     case CH_OPTION_CHOICE:
         break;
     }
-    return false;
+    return true;
 }
 
 char *ch_option_format(const struct ch_option *option, const void *options)
@@ -378,7 +379,7 @@ char *ch_option_format(const struct ch_option *option, const void *options)
     char duration[CH_DURATION_TEXT];
     char *text = NULL;
 
-    if (is_unset(option, field))
+    if (!ch_option_is_set(option, options))
         return NULL;
     if (option->secret)
         return strdup(CH_SECRET_SHOWN);

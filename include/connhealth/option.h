@@ -69,6 +69,9 @@ int ch_option_parse(const struct ch_option *option, const char *text, size_t len
 int ch_options_defaults(const struct ch_option *table, void *options);
 void ch_options_clear(const struct ch_option *table, void *options);
 
+/* False for a text, list or expression that was not given and has no default. */
+bool ch_option_is_set(const struct ch_option *option, const void *options);
+
 /* The value as it would be written in the configuration; a malloc'd string, NULL
  * when unset or out of memory. TEXT and REGEX give the inside of a double-quoted
  * YAML scalar, without the quotes; DURATIONS a list in brackets; a secret
