@@ -134,35 +134,6 @@ static void check_probe(struct ch_walk *walk, struct draft *draft, const struct 
     ch_report_node(walk->report, at ? at : node, "%s", reason);
 }
 
-static struct ch_probe_settings *settings_free(struct ch_probe_settings *settings)
-{
-    if (settings) {
-        if (settings->options)
-            ch_options_clear(settings->ops->options, settings->options);
-        free(settings->options);
-        free(settings);
-    }
-    return NULL;
-}
-
-static struct ch_probe_settings *settings_new(struct ch_walk *walk, const struct draft *draft,
-                                              const struct ch_probe_ops *ops)
-{
-    struct ch_probe_settings *settings = ch_walk_array(walk, 1, sizeof(*settings));
-
-    if (!settings)
-        return NULL;
-    settings->ops = ops;
-    settings->interval_ns = draft->interval_ns;
-    settings->timeout_ns = draft->timeout_ns;
-    settings->options = ch_walk_array(walk, 1, ops->options_size ? ops->options_size : 1);
-    if (!settings->options || ch_options_defaults(ops->options, settings->options) < 0) {
-        walk->report->out_of_memory = true;
-        return settings_free(settings);
-    }
-    return settings;
-}
-
 static void read_probe(struct ch_walk *walk, const struct ch_node *node, void *object)
 {
     struct draft *draft = object;
@@ -173,9 +144,13 @@ static void read_probe(struct ch_walk *walk, const struct ch_node *node, void *o
 
     if (!ch_probe_kind_from_slug(node->key, &kind))
         return;
-    settings = settings_new(walk, draft, ch_probe_ops_of(kind));
-    if (!settings)
+    settings = ch_probe_settings_new(ch_probe_ops_of(kind));
+    if (!settings) {
+        walk->report->out_of_memory = true;
         return;
+    }
+    settings->interval_ns = draft->interval_ns;
+    settings->timeout_ns = draft->timeout_ns;
     draft->group->probes[kind] = settings;
     if (draft->transport ? !settings->ops->udp : !settings->ops->tcp)
         ch_report_node(walk->report, node,
@@ -346,7 +321,7 @@ void ch_group_clear(struct ch_group *group)
 {
     free(group->name);
     for (size_t i = 0; i < CH_PROBE_KIND_COUNT; i++)
-        settings_free(group->probes[i]);
+        ch_probe_settings_unref(group->probes[i]);
     for (size_t i = 0; i < group->static_config_count; i++)
         ch_target_list_clear(&group->static_configs[i]);
     free(group->static_configs);

@@ -26,9 +26,15 @@ struct loader {
     size_t count;
 };
 
+struct ch_config *ch_config_ref(struct ch_config *config)
+{
+    atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
+    return config;
+}
+
 struct ch_config *ch_config_free(struct ch_config *config)
 {
-    if (!config)
+    if (!config || atomic_fetch_sub_explicit(&config->refs, 1, memory_order_acq_rel) > 1)
         return NULL;
     for (size_t i = 0; i < config->group_count; i++)
         ch_group_clear(&config->groups[i]);
@@ -87,6 +93,7 @@ static int begin(struct loader *loader, const char *path)
     build->config = calloc(1, sizeof(*build->config));
     if (!build->config)
         return -ENOMEM;
+    atomic_init(&build->config->refs, 1);
     build->config->path = make_absolute(path);
     if (!build->config->path)
         return -ENOMEM;
