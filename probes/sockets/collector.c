@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The collector's thread: sweeps at their times, hears of ends between them and
+ * in the midst of them, and publishes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "connhealth/clock.h"
+#include "counters.h"
+#include "netlink.h"
+#include "settings.h"
+#include "snapshot.h"
+#include "tally.h"
+
+const int64_t ch_sweep_bounds_ns[CH_SWEEP_BUCKETS - 1] = {
+    CH_NS_PER_MS,      5 * CH_NS_PER_MS,    10 * CH_NS_PER_MS,  25 * CH_NS_PER_MS,
+    50 * CH_NS_PER_MS, 100 * CH_NS_PER_MS,  250 * CH_NS_PER_MS, 500 * CH_NS_PER_MS,
+    CH_NS_PER_S,       5 * CH_NS_PER_S / 2, 5 * CH_NS_PER_S,
+};
+
+struct ch_sockets {
+    pthread_t thread;
+    bool started;
+    int wake_fd;
+    _Atomic bool stop;
+    _Atomic uint64_t turns;
+
+    pthread_mutex_t lock;             /* of the next two, for a few instructions */
+    struct ch_sockets_settings *next; /* not yet taken by the thread */
+    struct ch_sockets_snapshot *published;
+
+    /* the thread's own */
+    struct ch_sockets_settings *settings;
+    struct ch_tally tally;
+    bool tally_made;
+    struct ch_dump dump;
+    struct ch_ends ends;
+    struct ch_sockets_snapshot self; /* the fields that are not the tally's */
+    int64_t next_sweep_ns, last_sweep_ns;
+    bool lost; /* records of ends, since the last whole sweep */
+};
+
+/* Neither a probe nor an answer to a scrape should wait for a sweep. */
+enum { nice_of_thread = 10 };
+
+/* ---- publishing -------------------------------------------------------- */
+
+/* Takes the reference. */
+static void publish(struct ch_sockets *sockets, struct ch_sockets_snapshot *snapshot)
+{
+    struct ch_sockets_snapshot *old;
+
+    pthread_mutex_lock(&sockets->lock);
+    old = sockets->published;
+    sockets->published = snapshot;
+    pthread_mutex_unlock(&sockets->lock);
+    ch_sockets_snapshot_unref(old);
+}
+
+struct ch_sockets_snapshot *ch_sockets_snapshot(struct ch_sockets *sockets)
+{
+    struct ch_sockets_snapshot *snapshot;
+
+    if (!sockets)
+        return NULL;
+    pthread_mutex_lock(&sockets->lock);
+    snapshot = ch_sockets_snapshot_ref(sockets->published);
+    pthread_mutex_unlock(&sockets->lock);
+    return snapshot;
+}
+
+static void turn(struct ch_sockets *sockets)
+{
+    atomic_fetch_add_explicit(&sockets->turns, 1, memory_order_relaxed);
+}
+
+uint64_t ch_sockets_turns(const struct ch_sockets *sockets)
+{
+    return atomic_load_explicit(&sockets->turns, memory_order_relaxed);
+}
+
+/* ---- ends -------------------------------------------------------------- */
+
+/* At most this many records at once, so that neither a sweep nor a stop waits
+ * for a flood. */
+enum { drain_batches = 64 };
+
+static void drain_ends(struct ch_sockets *sockets)
+{
+    struct ch_ends_result result = {.more = true};
+
+    for (unsigned i = 0; i < drain_batches && result.more && sockets->ends.fd >= 0; i++) {
+        if (ch_ends_read(&sockets->ends, &result) < 0) {
+            /* Not seen to happen; a new socket is made before the next sweep,
+             * and what falls between is lost. */
+            ch_ends_close(&sockets->ends);
+            sockets->lost = true;
+            return;
+        }
+        sockets->self.malformed += result.malformed;
+        if (result.overrun) {
+            sockets->self.events_lost += ch_ends_lost(&sockets->ends);
+            sockets->lost = true;
+        }
+        ch_tally_ends(&sockets->tally, sockets->ends.rows, result.rows, ch_clock_monotonic());
+    }
+}
+
+/* ---- the sweep --------------------------------------------------------- */
+
+/* So often the ends are looked after while a dump runs: a datagram of it takes
+ * some 70 us. */
+enum { datagrams_between_drains = 8 };
+
+static int dump_one(struct ch_sockets *sockets, uint8_t family, uint8_t protocol)
+{
+    struct ch_diag_result result = {0};
+    unsigned datagrams = 0;
+    int r = ch_dump_begin(&sockets->dump, family, protocol, CH_DIAG_ALL_STATES);
+
+    while (r == 0 && !result.done) {
+        r = ch_dump_next(&sockets->dump, &result);
+        if (r < 0)
+            break;
+        ch_tally_rows(&sockets->tally, protocol, sockets->dump.rows, result.rows);
+        sockets->self.malformed += result.malformed;
+        if (result.interrupted)
+            sockets->self.complete = false;
+        if (++datagrams % datagrams_between_drains == 0) {
+            drain_ends(sockets);
+            turn(sockets);
+            if (atomic_load_explicit(&sockets->stop, memory_order_relaxed))
+                return -ECANCELED;
+        }
+    }
+    return r < 0 ? r : result.error;
+}
+
+/* False: told to stop. */
+static bool dump_all(struct ch_sockets *sockets, bool *ret_whole)
+{
+    static const struct {
+        uint8_t family, protocol;
+        uint32_t limit;
+    } dumps[] = {
+        {AF_INET, IPPROTO_TCP, CH_SOCKETS_LIMIT(TCP)},
+        {AF_INET6, IPPROTO_TCP, CH_SOCKETS_LIMIT(TCP)},
+        {AF_INET, IPPROTO_UDP, CH_SOCKETS_LIMIT(UDP)},
+        {AF_INET6, IPPROTO_UDP, CH_SOCKETS_LIMIT(UDP)},
+    };
+    bool failed = false;
+
+    *ret_whole = true;
+    for (size_t i = 0; i < sizeof(dumps) / sizeof(dumps[0]); i++) {
+        int r = sockets->dump.fd < 0 ? ch_dump_open(&sockets->dump) : 0;
+
+        if (r == 0)
+            r = dump_one(sockets, dumps[i].family, dumps[i].protocol);
+        if (r == -ECANCELED)
+            return false;
+        if (dumps[i].protocol == IPPROTO_TCP && (r < 0 || !sockets->self.complete))
+            *ret_whole = false;
+        if (r == 0)
+            continue;
+        failed = true;
+        sockets->self.error = -r;
+        sockets->self.limits |= dumps[i].limit;
+        ch_dump_close(&sockets->dump); /* what is still on its way goes with it */
+    }
+    if (!sockets->self.complete)
+        sockets->self.sweeps_interrupted++;
+    if (failed) {
+        sockets->self.sweeps_failed++;
+        sockets->self.complete = false;
+    }
+    return true;
+}
+
+/* A small number in a file; 0 if it cannot be read. */
+static uint32_t read_sysctl(const char *path)
+{
+    char text[32];
+    ssize_t len;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return 0;
+    len = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    return (uint32_t)strtoul(text, NULL, 10);
+}
+
+static void look_around(struct ch_sockets *sockets)
+{
+    struct ch_kernel_counters counters;
+    struct ch_sockets_snapshot *self = &sockets->self;
+    const struct ch_tally *tally = &sockets->tally;
+
+    if (ch_counters_read(&counters) < 0)
+        self->limits |= CH_SOCKETS_LIMIT(KERNEL_COUNTERS);
+    memcpy(self->kernel, counters.value, sizeof(self->kernel));
+    memcpy(self->kernel_present, counters.present, sizeof(self->kernel_present));
+    if (sockets->ends.fd < 0)
+        self->limits |= CH_SOCKETS_LIMIT(EVENTS);
+    else if (!sockets->ends.forced)
+        self->limits |= CH_SOCKETS_LIMIT(EVENT_BUFFER);
+    if (tally->lacked_info)
+        self->limits |= CH_SOCKETS_LIMIT(TCP_INFO);
+    if (sockets->settings->units) {
+        self->limits |= tally->units.limits;
+        if (tally->lacked_cgroup && !tally->saw_cgroup)
+            self->limits |= CH_SOCKETS_LIMIT(CGROUP_ID);
+    }
+    self->event_buffer_bytes = sockets->ends.buffer_bytes;
+    self->interval_ns = sockets->settings->interval_ns;
+    self->has_units = sockets->settings->units;
+    self->has_listeners = sockets->settings->listeners;
+}
+
+static void count_duration(struct ch_sockets_snapshot *self)
+{
+    unsigned bucket = 0;
+
+    while (bucket < CH_SWEEP_BUCKETS - 1 && self->duration_ns > ch_sweep_bounds_ns[bucket])
+        bucket++;
+    self->sweep_bucket[bucket]++;
+    self->sweep_sum_ns += (uint64_t)self->duration_ns;
+}
+
+static void sweep(struct ch_sockets *sockets)
+{
+    struct ch_sockets_snapshot *self = &sockets->self, *snapshot;
+    struct ch_tally *tally = &sockets->tally;
+    int64_t begin = ch_clock_monotonic();
+    bool whole, lost;
+
+    /* Before the first dump, so that nothing ends between the two unheard. */
+    if (sockets->ends.fd < 0)
+        (void)ch_ends_open(&sockets->ends);
+    self->time_ns = ch_clock_realtime();
+    self->complete = true;
+    self->error = 0;
+    self->limits = 0;
+    tally->retries = read_sysctl("/proc/sys/net/ipv4/tcp_retries2");
+    tally->syn_retries = read_sysctl("/proc/sys/net/ipv4/tcp_syn_retries");
+    drain_ends(sockets);
+    lost = sockets->lost;
+    sockets->lost = false;
+    ch_tally_sweep_begin(tally, begin);
+    if (!dump_all(sockets, &whole))
+        return;
+    drain_ends(sockets);
+    ch_tally_sweep_end(tally, whole, lost);
+    if (!whole)
+        sockets->lost |= lost;
+    self->duration_ns = ch_clock_monotonic() - begin;
+    count_duration(self);
+    look_around(sockets);
+    snapshot = ch_sockets_snapshot_new(tally, self);
+    if (snapshot) /* else the old one stays: its time says so */
+        publish(sockets, snapshot);
+}
+
+/* ---- settings ---------------------------------------------------------- */
+
+static void switch_off(struct ch_sockets *sockets)
+{
+    ch_dump_close(&sockets->dump);
+    ch_ends_close(&sockets->ends);
+    if (sockets->tally_made)
+        ch_tally_clear(&sockets->tally);
+    sockets->tally_made = false;
+    publish(sockets, NULL);
+}
+
+static bool switch_on(struct ch_sockets *sockets)
+{
+    if (sockets->tally_made)
+        return true;
+    sockets->self = (struct ch_sockets_snapshot){0};
+    sockets->tally_made = ch_tally_init(&sockets->tally, ch_clock_monotonic()) == 0;
+    return sockets->tally_made;
+}
+
+static struct ch_sockets_settings *swap_next(struct ch_sockets *sockets,
+                                             struct ch_sockets_settings *settings)
+{
+    struct ch_sockets_settings *old;
+
+    pthread_mutex_lock(&sockets->lock);
+    old = sockets->next;
+    sockets->next = settings;
+    pthread_mutex_unlock(&sockets->lock);
+    return old;
+}
+
+/* To be tried again, unless newer ones came meanwhile. */
+static void put_back(struct ch_sockets *sockets, struct ch_sockets_settings *settings)
+{
+    pthread_mutex_lock(&sockets->lock);
+    if (!sockets->next) {
+        sockets->next = settings;
+        settings = NULL;
+    }
+    pthread_mutex_unlock(&sockets->lock);
+    free(settings);
+}
+
+/* New settings come into force, and a sweep with them; without memory the old
+ * ones stay, and it is tried again at the next turn. */
+static void take_settings(struct ch_sockets *sockets)
+{
+    struct ch_sockets_settings *next = swap_next(sockets, NULL);
+
+    if (!next)
+        return;
+    if (next->enabled && (!switch_on(sockets) || ch_tally_configure(&sockets->tally, next) < 0)) {
+        put_back(sockets, next);
+        return;
+    }
+    if (!next->enabled)
+        switch_off(sockets);
+    free(sockets->settings);
+    sockets->settings = next;
+    sockets->next_sweep_ns = ch_clock_monotonic();
+}
+
+/* ---- the thread -------------------------------------------------------- */
+
+/* A watchdog wants to see a turn now and then. */
+static const int64_t longest_wait_ns = CH_NS_PER_S;
+
+static void wait_for(struct ch_sockets *sockets, int64_t until_ns)
+{
+    struct pollfd fds[] = {
+        {.fd = sockets->wake_fd, .events = POLLIN},
+        {.fd = sockets->ends.fd, .events = POLLIN}, /* -1 is skipped: poll(2) */
+    };
+    int64_t left_ns = until_ns - ch_clock_monotonic();
+    struct timespec left;
+    uint64_t woken;
+
+    if (left_ns > longest_wait_ns)
+        left_ns = longest_wait_ns;
+    if (left_ns < 0)
+        left_ns = 0;
+    left = (struct timespec){.tv_sec = left_ns / CH_NS_PER_S, .tv_nsec = left_ns % CH_NS_PER_S};
+    (void)ppoll(fds, 2, &left, NULL);
+    if (fds[0].revents)
+        (void)!read(sockets->wake_fd, &woken, sizeof(woken));
+    if (fds[1].revents)
+        drain_ends(sockets);
+}
+
+static void sweep_if_due(struct ch_sockets *sockets)
+{
+    int64_t now = ch_clock_monotonic(), interval = sockets->settings->interval_ns;
+
+    /* After lost records a sweep says what is left, sooner than its time. */
+    if (sockets->lost && sockets->next_sweep_ns > sockets->last_sweep_ns + interval / 4)
+        sockets->next_sweep_ns = sockets->last_sweep_ns + interval / 4;
+    if (now < sockets->next_sweep_ns)
+        return;
+    sweep(sockets);
+    sockets->last_sweep_ns = ch_clock_monotonic();
+    sockets->next_sweep_ns += interval;
+    if (sockets->next_sweep_ns <= sockets->last_sweep_ns) /* late: not twice in a row */
+        sockets->next_sweep_ns = sockets->last_sweep_ns + interval;
+}
+
+static void *run(void *arg)
+{
+    struct ch_sockets *sockets = arg;
+
+    if (getpriority(PRIO_PROCESS, 0) < nice_of_thread) /* of this thread: setpriority(2) */
+        (void)setpriority(PRIO_PROCESS, 0, nice_of_thread);
+    while (!atomic_load_explicit(&sockets->stop, memory_order_acquire)) {
+        bool on;
+
+        take_settings(sockets);
+        on = sockets->settings && sockets->settings->enabled;
+        if (on)
+            sweep_if_due(sockets);
+        wait_for(sockets, on ? sockets->next_sweep_ns : INT64_MAX);
+        turn(sockets);
+    }
+    return NULL;
+}
+
+static void wake(struct ch_sockets *sockets)
+{
+    uint64_t one = 1;
+
+    /* Can only fail when it is full, and then it is awake. */
+    (void)!write(sockets->wake_fd, &one, sizeof(one));
+}
+
+/* ---- life -------------------------------------------------------------- */
+
+int ch_sockets_new(const struct ch_sockets_settings *settings, struct ch_sockets **ret)
+{
+    struct ch_sockets *sockets = calloc(1, sizeof(*sockets));
+    int r = -ENOMEM;
+
+    if (!sockets)
+        return -ENOMEM;
+    pthread_mutex_init(&sockets->lock, NULL);
+    sockets->dump.fd = sockets->ends.fd = -1;
+    sockets->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (sockets->wake_fd < 0)
+        r = -errno;
+    else
+        sockets->next = ch_sockets_settings_copy(settings);
+    if (!sockets->next) {
+        ch_sockets_free(sockets);
+        return r;
+    }
+    *ret = sockets;
+    return 0;
+}
+
+int ch_sockets_start(struct ch_sockets *sockets)
+{
+    sigset_t all, old;
+    int r;
+
+    /* Signals are for the main thread. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    r = pthread_create(&sockets->thread, NULL, run, sockets);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r != 0)
+        return -r;
+    sockets->started = true;
+    (void)pthread_setname_np(sockets->thread, "sockets");
+    return 0;
+}
+
+int ch_sockets_apply(struct ch_sockets *sockets, const struct ch_sockets_settings *settings)
+{
+    struct ch_sockets_settings *copy = ch_sockets_settings_copy(settings);
+
+    if (!copy)
+        return -ENOMEM;
+    free(swap_next(sockets, copy));
+    wake(sockets);
+    return 0;
+}
+
+struct ch_sockets *ch_sockets_free(struct ch_sockets *sockets)
+{
+    if (!sockets)
+        return NULL;
+    if (sockets->started) {
+        atomic_store_explicit(&sockets->stop, true, memory_order_release);
+        wake(sockets);
+        pthread_join(sockets->thread, NULL);
+    }
+    switch_off(sockets);
+    if (sockets->wake_fd >= 0)
+        close(sockets->wake_fd);
+    free(sockets->settings);
+    free(sockets->next);
+    pthread_mutex_destroy(&sockets->lock);
+    free(sockets);
+    return NULL;
+}
