@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "connhealth/clock.h"
+#include "connhealth/icmp.h"
 #include "connhealth/outcome.h"
 #include "phrases.h"
 #include "signs.h"
@@ -37,9 +37,11 @@ static void say_icmp(struct ch_phrase *phrase, const struct ch_icmp *icmp,
     char text[CH_ADDR_TEXT];
 
     ch_addr_format_host(&icmp->offender, text);
-    ch_say(phrase, "%s %s (%u/%u) from %s%s%s", icmp->version == 6 ? "ICMPv6" : "ICMP",
-           ch_icmp_phrase(icmp), icmp->type, icmp->code, senders[ch_icmp_sender(icmp, &e->peer)],
-           text[0] ? " " : "", text);
+    ch_say(phrase, "%s ", icmp->version == 6 ? "ICMPv6" : "ICMP");
+    ch_say_slug(phrase, ch_icmp_word(icmp)->slug);
+    ch_say(phrase, " (%u/%u%s) from %s%s%s", icmp->type, icmp->code,
+           ch_icmp_says(icmp) == CH_ICMP_SAYS_EXPIRED ? ": a routing loop" : "",
+           senders[ch_icmp_sender(icmp, &e->peer)], text[0] ? " " : "", text);
 }
 
 static const char *dns_phrase(const struct ch_evidence *e)
@@ -118,7 +120,19 @@ static void say_silence(struct ch_phrase *phrase, const struct ch_evidence *e)
         say_peer(phrase, e);
     }
     if (e->duration_ns > 0)
-        ch_say_duration(phrase, " for ", e->duration_ns);
+        ch_say_duration(phrase, ch_sign_would_block(e) ? " for " : " within ", e->duration_ns);
+}
+
+/* What this host could not do. */
+static const char *own_task(const struct ch_evidence *e)
+{
+    if (ch_sign_phase(e) == CH_PHASE_RESOLVE)
+        return "look up the name of";
+    if (ch_sign_phase(e) == CH_PHASE_ACCEPT)
+        return "accept from";
+    if (!ch_sign_tcp(e))
+        return "send to";
+    return ch_sign_held(e) ? "go on with" : "connect to";
 }
 
 static void say_errno(struct ch_phrase *phrase, const struct ch_evidence *e)
@@ -127,21 +141,16 @@ static void say_errno(struct ch_phrase *phrase, const struct ch_evidence *e)
     const char *name = ch_errno_name(e->error);
 
     if (ch_sign_refused_here(e) || ch_category_of_errno(e->error) == CH_CATEGORY_LOCAL_RESOURCE)
-        ch_say(phrase, "this host could not %s ",
-               !ch_sign_tcp(e)               ? "send to"
-               : ch_sign_held(e)             ? "go on with"
-               : e->phase == CH_PHASE_ACCEPT ? "accept from"
-                                             : "connect to");
+        ch_say(phrase, "this host could not %s ", own_task(e));
     else if (ch_sign_held(e))
         ch_say(phrase, "TCP gave up the connection to ");
     else
-        ch_say(phrase, "%s to ", ch_sign_tcp(e) ? "connecting" : "sending");
+        ch_say(phrase, "no %s ", ch_sign_tcp(e) ? "connection to" : "answer from");
     say_peer(phrase, e);
-    ch_say(phrase, ch_sign_refused_here(e) || ch_sign_held(e) ? ": " : " failed: ");
     if (name)
-        ch_say(phrase, "%s (%s)", name, meaning ? meaning : "no description");
+        ch_say(phrase, ": %s (%s)", name, meaning ? meaning : "no description");
     else
-        ch_say(phrase, "errno %d", (int)e->error);
+        ch_say(phrase, ": errno %d", (int)e->error);
 }
 
 static void say_error(struct ch_phrase *phrase, const struct ch_evidence *e)
@@ -159,9 +168,9 @@ static void say_error(struct ch_phrase *phrase, const struct ch_evidence *e)
         say_silence(phrase, e);
     } else if (ch_sign_reset(e) || ch_sign_closed(e)) {
         say_peer(phrase, e);
-        ch_say(phrase, ch_sign_reset(e)
-                           ? " reset the connection (ECONNRESET)"
-                           : " closed the connection and reset it when we wrote (EPIPE)");
+        ch_say(phrase, "%s%s", e->goodbye ? " said goodbye and" : "",
+               ch_sign_reset(e) ? " reset the connection (ECONNRESET)"
+                                : " closed the connection and reset it when we wrote (EPIPE)");
     } else if (ch_sign_errno(e, ECONNABORTED)) {
         ch_say(phrase, "the connection to ");
         say_peer(phrase, e);
@@ -184,10 +193,14 @@ static void say_what_happened(struct ch_phrase *phrase, const struct ch_evidence
     case CH_END_MISMATCH:
         say_peer(phrase, e);
         ch_say(phrase, " sent an unexpected reply");
+        ch_say_quoted(phrase, e->reply,
+                      e->reply_len < CH_REPLY_SHOWN ? e->reply_len : CH_REPLY_SHOWN);
         return;
     case CH_END_EOF:
+        if (ch_sign_aborted_before_accept(e))
+            break;
         say_peer(phrase, e);
-        ch_say(phrase, " closed the connection (FIN)");
+        ch_say(phrase, "%s closed the connection (FIN)", e->goodbye ? " said goodbye and" : "");
         return;
     case CH_END_DEADLINE:
         if (ch_sign_phase(e) == CH_PHASE_RESOLVE)
@@ -212,34 +225,58 @@ static void say_phase(struct ch_phrase *phrase, const struct ch_evidence *e)
         ch_say(phrase, " %s", ch_phase_word(ch_sign_phase(e))->meaning);
 }
 
+static void say_outstanding(struct ch_phrase *phrase, const struct ch_evidence *e)
+{
+    if (ch_sign_held(e) && ch_sign_request_acked(e)) {
+        ch_say_count(phrase, ", the request of ", e->request_bytes, "byte");
+        ch_say(phrase, " was acknowledged");
+    } else if (ch_sign_held(e) && e->outstanding > 0) {
+        ch_say_count(phrase, ", ", e->outstanding, "byte");
+        ch_say(phrase, " of ours not acknowledged");
+    } else if (ch_sign_held(e) && ch_sign_reset(e) && e->tcp.probes == 0) {
+        ch_say(phrase, ", nothing of ours outstanding");
+    }
+}
+
+static void say_probes(struct ch_phrase *phrase, const struct ch_evidence *e)
+{
+    if (ch_sign_never_left(e)) {
+        ch_say_count(phrase, ", ", e->tcp.probes, "attempt");
+        ch_say(phrase, " to transmit failed here");
+    } else {
+        ch_say_count(phrase, ", ", e->tcp.probes,
+                     e->outstanding > 0 ? "window probe" : "keepalive probe");
+        ch_say(phrase, " unanswered");
+    }
+}
+
 static void say_counts(struct ch_phrase *phrase, const struct ch_evidence *e)
 {
     const struct ch_tcp_facts *tcp = &e->tcp;
 
-    if (ch_sign_held(e) && ch_sign_request_acked(e))
-        ch_say(phrase, ", the request of %u bytes was acknowledged", e->request_bytes);
-    else if (ch_sign_held(e) && e->outstanding > 0)
-        ch_say(phrase, ", %u bytes of ours not acknowledged", e->outstanding);
-    else if (ch_sign_reset(e) && tcp->probes == 0)
-        ch_say(phrase, ", nothing of ours outstanding");
-    if (ch_sign_stuck_here(e))
-        ch_say(phrase, ", %u retransmissions due and %u left this host", tcp->retransmits,
-               tcp->total_retrans);
-    else if (tcp->retransmits > 0)
-        ch_say(phrase, ", %u retransmissions", tcp->retransmits);
+    say_outstanding(phrase, e);
+    if (tcp->retransmits > tcp->total_retrans) {
+        ch_say_count(phrase, ", ", tcp->retransmits, "retransmission");
+        ch_say(phrase, " due and %u left this host", tcp->total_retrans);
+    } else if (tcp->retransmits > 0) {
+        ch_say_count(phrase, ", ", tcp->retransmits, "retransmission");
+    }
     if (ch_sign_held(e) && tcp->probes > 0)
-        ch_say(phrase, ", %u %s probes unanswered", tcp->probes,
-               e->outstanding > 0 ? "window" : "keepalive");
-    if (ch_sign_held(e) && tcp->notsent_bytes > 0 && tcp->has_snd_wnd)
-        ch_say(phrase, ", %u bytes queued behind a window of %u", tcp->notsent_bytes, tcp->snd_wnd);
+        say_probes(phrase, e);
+    if (ch_sign_held(e) && tcp->notsent_bytes > 0 && tcp->has_snd_wnd) {
+        ch_say_count(phrase, ", ", tcp->notsent_bytes, "byte");
+        ch_say(phrase, " queued for a window of %u", tcp->snd_wnd);
+    }
 }
 
 static void say_times(struct ch_phrase *phrase, const struct ch_evidence *e)
 {
     if (ch_sign_held(e) && e->silent_ns > 0 && (ch_sign_silence(e) || ch_sign_told(e)))
         ch_say_duration(phrase, ", nothing received for ", e->silent_ns);
-    if (e->idle_ns > 0)
-        ch_say_duration(phrase, ", idle before for ", e->idle_ns);
+    if (ch_sign_held(e) && e->idle_ns > 0) {
+        ch_say_duration(phrase, ", idle for ", e->idle_ns);
+        ch_say(phrase, "%s", ch_sign_phase(e) == CH_PHASE_IDLE ? "" : " before");
+    }
     if (ch_sign_held(e) && e->age_ns > 0)
         ch_say_duration(phrase, ", connected for ", e->age_ns);
 }
@@ -248,9 +285,6 @@ static void say_hints(struct ch_phrase *phrase, const struct ch_evidence *e)
 {
     const char *soft = ch_errno_name(e->soft_error);
 
-    if (e->end == CH_END_MISMATCH)
-        ch_say_quoted(phrase, e->reply,
-                      e->reply_len < CH_REPLY_SHOWN ? e->reply_len : CH_REPLY_SHOWN);
     if (e->soft_errors > 0 && soft)
         ch_say(phrase, ", %s seen before", soft);
     if (e->addresses_tried > 1)
@@ -301,7 +335,9 @@ static void say_conclusion(struct ch_phrase *phrase, const struct ch_evidence *e
 
     if (outcome->cause != CH_CAUSE_UNKNOWN)
         ch_say(phrase, "; %s: %s", outcome->certain ? "proof" : "inference", says);
-    else if (ch_sign_held(e) && e->confirm == CH_CONFIRM_NONE)
+    else if (e->answered_late)
+        ch_say(phrase, "; cause unknown: segments were lost or late, or the peer was");
+    else if (ch_sign_held(e) && !e->server_side && e->confirm == CH_CONFIRM_NONE)
         ch_say(phrase, "; cause unknown: a new connection would tell more, and none was tried");
     else
         ch_say(phrase, "; cause unknown: %s", says);

@@ -109,6 +109,16 @@ static bool icmp_gives_up(const struct ch_icmp *icmp, const struct ch_evidence *
            (says == CH_ICMP_SAYS_HOST || says == CH_ICMP_SAYS_NO_WAY);
 }
 
+bool ch_ground_rejected_here(const struct ch_evidence *e)
+{
+    return ch_ground_rejected(e) && sender(e) == CH_OFFENDER_SELF;
+}
+
+bool ch_ground_rejected_there(const struct ch_evidence *e)
+{
+    return ch_ground_rejected(e) && sender(e) == CH_OFFENDER_DESTINATION;
+}
+
 bool ch_ground_rejected(const struct ch_evidence *e)
 {
     return ch_sign_icmp(e) && icmp_rejects(&e->icmp, e);
@@ -157,6 +167,11 @@ bool ch_ground_refused_datagram(const struct ch_evidence *e)
 bool ch_ground_datagrams_kept(const struct ch_evidence *e)
 {
     return !ch_sign_tcp(e) && ch_sign_would_block(e);
+}
+
+bool ch_ground_silent_datagram(const struct ch_evidence *e)
+{
+    return !ch_sign_tcp(e) && ch_sign_silence(e);
 }
 
 bool ch_ground_silent_start(const struct ch_evidence *e)

@@ -20,6 +20,8 @@ bool ch_ground_own_link_icmp(const struct ch_evidence *e);
 bool ch_ground_own_link_icmp_and_stuck(const struct ch_evidence *e);
 bool ch_ground_own_firewall_says_host(const struct ch_evidence *e);
 bool ch_ground_udp_port_unreachable(const struct ch_evidence *e);
+bool ch_ground_rejected_here(const struct ch_evidence *e);
+bool ch_ground_rejected_there(const struct ch_evidence *e);
 bool ch_ground_rejected(const struct ch_evidence *e);
 bool ch_ground_router_gave_up(const struct ch_evidence *e);
 
@@ -29,6 +31,7 @@ bool ch_ground_route_prohibits(const struct ch_evidence *e);
 bool ch_ground_refused_by_rst(const struct ch_evidence *e);
 bool ch_ground_refused_datagram(const struct ch_evidence *e);
 bool ch_ground_datagrams_kept(const struct ch_evidence *e);
+bool ch_ground_silent_datagram(const struct ch_evidence *e);
 bool ch_ground_silent_start(const struct ch_evidence *e);
 bool ch_ground_syn_stuck(const struct ch_evidence *e);
 bool ch_ground_syn_refused_here(const struct ch_evidence *e);

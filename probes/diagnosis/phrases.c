@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "connhealth/clock.h"
-#include "signs.h"
 
 void ch_say(struct ch_phrase *phrase, const char *format, ...)
 {
@@ -21,6 +20,17 @@ void ch_say(struct ch_phrase *phrase, const char *format, ...)
         written = phrase->left > 0 ? (int)phrase->left - 1 : 0;
     phrase->at += written;
     phrase->left -= (size_t)written;
+}
+
+void ch_say_slug(struct ch_phrase *phrase, const char *slug)
+{
+    for (; *slug; slug++)
+        ch_say(phrase, "%c", *slug == '_' ? ' ' : *slug);
+}
+
+void ch_say_count(struct ch_phrase *phrase, const char *lead, unsigned count, const char *what)
+{
+    ch_say(phrase, "%s%u %s%s", lead, count, what, count == 1 ? "" : "s");
 }
 
 static void say_two_units(struct ch_phrase *phrase, const char *lead, int64_t seconds)
@@ -75,28 +85,6 @@ void ch_say_quoted(struct ch_phrase *phrase, const uint8_t *bytes, size_t len)
     for (size_t i = 0; i < len; i++)
         say_byte(phrase, bytes[i]);
     ch_say(phrase, "\"");
-}
-
-const char *ch_icmp_phrase(const struct ch_icmp *icmp)
-{
-    switch (ch_icmp_says(icmp)) {
-    case CH_ICMP_SAYS_HOST:
-        return "host unreachable";
-    case CH_ICMP_SAYS_NO_WAY:
-        return "network or host unreachable";
-    case CH_ICMP_SAYS_EXPIRED:
-        return "time exceeded";
-    case CH_ICMP_SAYS_PROHIBITED:
-        return "prohibition";
-    case CH_ICMP_SAYS_PORT:
-        return "port unreachable";
-    case CH_ICMP_SAYS_PROTOCOL:
-        return "protocol unreachable";
-    case CH_ICMP_SAYS_NOTHING:
-    case CH_ICMP_SAYS_OTHER:
-        break;
-    }
-    return "error";
 }
 
 const char *ch_identity_phrase(unsigned identity)

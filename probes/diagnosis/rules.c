@@ -100,14 +100,26 @@ static const struct rule {
      WHEN("UDP: the target itself answered port unreachable"), WHY("RFC 1122, 4.1.3.1"),
      SAYS("the host answers and nothing listens on that port (its firewall could send the same)")},
 
-    {CAUSE(FIREWALL_REJECTED), PROOF, TEST(rejected),
-     WHEN("an ICMP prohibition; a port or protocol unreachable in answer to a SYN, or from "
-          "somebody who is not the target; a host that reports itself unreachable; any refusal "
-          "by this host but host unreachable"),
+    {CAUSE(FIREWALL_REJECTED), PROOF, TEST(rejected_here),
+     WHEN("this host itself sent any other ICMP refusal"),
+     WHY("it sends one to itself for failing ARP or ND and for its firewall's reject, and the "
+         "first "
+         "is host unreachable only"),
+     SAYS("this host's own firewall rejects it")},
+
+    {CAUSE(FIREWALL_REJECTED), PROOF, TEST(rejected_there),
+     WHEN("the target itself sent an ICMP prohibition, a protocol unreachable, a port unreachable "
+          "in answer to a SYN, or says that it cannot be reached"),
      WHY("a closed TCP port answers with an RST (RFC 9293, 3.10.7.1), no host lacks TCP or UDP, "
          "and "
          "only a rule makes a host say that it cannot be reached itself"),
-     SAYS("a firewall there rejects it")},
+     SAYS("the host is up, and its own firewall rejects it")},
+
+    {CAUSE(FIREWALL_REJECTED), PROOF, TEST(rejected),
+     WHEN("somebody on the way sent an ICMP prohibition, or a port or protocol unreachable"),
+     WHY("ports and protocols are the target's affair: who answers in its place is a firewall; the "
+         "prohibitions are ICMP 3/9, 3/10, 3/13 to 3/15, ICMPv6 1/1, 1/5 and 1/6"),
+     SAYS("a firewall on the way rejects it, and named itself")},
 
     {CAUSE(ROUTER_UNREACHABLE), PROOF, TEST(router_gave_up),
      WHEN("a router says that host or network cannot be reached, or that the hops ran out"),
@@ -158,8 +170,13 @@ static const struct rule {
          "failed (__tcp_retransmit_skb()); the counter is the whole host's"),
      SAYS("this host's own firewall drops the SYN; nft list ruleset would tell")},
 
-    {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_start),
-     WHEN("no answer to the SYN or to the datagram"),
+    {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_datagram), WHEN("UDP: no answer to the datagram"),
+     WHY("a host that is down, a filter that drops and a service that says nothing look the same "
+         "from here"),
+     SAYS("the host is down, a firewall drops, or the service does not answer; a TCP connect to "
+          "that host would rule out the first")},
+
+    {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_start), WHEN("no answer to the SYN"),
      WHY("a host that is down, a filter that drops and a full accept queue look the same from "
          "here"),
      SAYS("the host is down, a firewall drops, or the accept queue is full; an answer from another "
@@ -300,7 +317,7 @@ static const struct rule {
     {CAUSE(FIREWALL_REJECTED), PROOF, TEST(confirm_rejected),
      WHEN("no answer on the connection, and an ICMP rejection met a new one"),
      WHY("as for a SYN; on an established connection the kernel keeps no ICMP error's sender"),
-     SAYS("a firewall there rejects new connections now")},
+     SAYS("the firewall named rejects new connections now")},
 
     {CAUSE(ROUTER_UNREACHABLE), PROOF, TEST(confirm_met_router),
      WHEN("no answer on the connection, and a router says to a new one that host or network "

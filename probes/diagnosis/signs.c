@@ -3,91 +3,6 @@
 
 #include "errnos.h"
 
-static enum ch_icmp_says v4_unreachable_says(uint8_t code)
-{
-    switch (code) {
-    case 1: /* host unreachable */
-        return CH_ICMP_SAYS_HOST;
-    case 2: /* protocol unreachable */
-        return CH_ICMP_SAYS_PROTOCOL;
-    case 3: /* port unreachable */
-        return CH_ICMP_SAYS_PORT;
-    case 0:  /* net unreachable */
-    case 5:  /* source route failed */
-    case 6:  /* destination network unknown */
-    case 7:  /* destination host unknown */
-    case 8:  /* source host isolated */
-    case 11: /* network unreachable for this type of service */
-    case 12: /* host unreachable for this type of service */
-        return CH_ICMP_SAYS_NO_WAY;
-    case 9:  /* network administratively prohibited */
-    case 10: /* host administratively prohibited */
-    case 13: /* communication administratively prohibited (RFC 1812, 5.2.7.1) */
-    case 14: /* host precedence violation */
-    case 15: /* precedence cutoff in effect */
-        return CH_ICMP_SAYS_PROHIBITED;
-    default: /* 4, fragmentation needed, is no refusal */
-        return CH_ICMP_SAYS_OTHER;
-    }
-}
-
-static enum ch_icmp_says v4_says(const struct ch_icmp *icmp)
-{
-    switch (icmp->type) {
-    case 3:
-        return v4_unreachable_says(icmp->code);
-    case 11: /* time exceeded; code 1 is a reassembly's */
-        return icmp->code == 0 ? CH_ICMP_SAYS_EXPIRED : CH_ICMP_SAYS_OTHER;
-    default:
-        return CH_ICMP_SAYS_OTHER;
-    }
-}
-
-static enum ch_icmp_says v6_unreachable_says(uint8_t code)
-{
-    switch (code) {
-    case 0: /* no route */
-    case 2: /* beyond the scope of the source address */
-        return CH_ICMP_SAYS_NO_WAY;
-    case 3: /* address unreachable */
-        return CH_ICMP_SAYS_HOST;
-    case 4: /* port unreachable */
-        return CH_ICMP_SAYS_PORT;
-    case 1: /* administratively prohibited */
-    case 5: /* source address failed policy */
-    case 6: /* reject route */
-        return CH_ICMP_SAYS_PROHIBITED;
-    default:
-        return CH_ICMP_SAYS_OTHER;
-    }
-}
-
-static enum ch_icmp_says v6_says(const struct ch_icmp *icmp)
-{
-    switch (icmp->type) {
-    case 1:
-        return v6_unreachable_says(icmp->code);
-    case 3: /* time exceeded; code 1 is a reassembly's */
-        return icmp->code == 0 ? CH_ICMP_SAYS_EXPIRED : CH_ICMP_SAYS_OTHER;
-    case 4: /* parameter problem; code 1: unrecognized next header (RFC 4443, 3.4) */
-        return icmp->code == 1 ? CH_ICMP_SAYS_PROTOCOL : CH_ICMP_SAYS_OTHER;
-    default:
-        return CH_ICMP_SAYS_OTHER;
-    }
-}
-
-enum ch_icmp_says ch_icmp_says(const struct ch_icmp *icmp)
-{
-    switch (icmp->version) {
-    case 4:
-        return v4_says(icmp);
-    case 6:
-        return v6_says(icmp);
-    default:
-        return CH_ICMP_SAYS_NOTHING;
-    }
-}
-
 enum ch_offender ch_icmp_sender(const struct ch_icmp *icmp, const struct ch_addr *peer)
 {
     if (peer->family != AF_UNSPEC && ch_addr_same_host(&icmp->offender, peer))
@@ -138,7 +53,8 @@ bool ch_sign_refused_here(const struct ch_evidence *e)
 
 bool ch_sign_icmp(const struct ch_evidence *e)
 {
-    return !ch_sign_held(e) && (ch_sign_silence(e) || icmp_errno(e)) &&
+    return !ch_sign_held(e) &&
+           (ch_sign_silence(e) || icmp_errno(e) || ch_sign_errno(e, ECONNREFUSED)) &&
            ch_icmp_says(&e->icmp) != CH_ICMP_SAYS_NOTHING;
 }
 

@@ -9,7 +9,7 @@
 
 #include "connhealth/evidence.h"
 
-/* What an ICMP error says, whatever its version. */
+/* What an ICMP error says, whatever its version: icmp.c. */
 enum ch_icmp_says {
     CH_ICMP_SAYS_NOTHING = 0,
     CH_ICMP_SAYS_HOST,       /* the host does not answer on its link: 3/1, v6 1/3 */

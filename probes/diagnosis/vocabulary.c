@@ -13,15 +13,12 @@
 /* What a value outside its enumeration gets. */
 static const struct ch_word no_word = {"", ""};
 
-/* "ECONNREFUSED", as the tables write it. */
-#define ERROR_NAME(error) ((error) != 0 ? #error : NULL)
-
 static const struct ch_category_row categories[CH_CATEGORY_COUNT] = {
     [CH_CATEGORY_NONE] = {"", 0, NULL, "the attempt succeeded", ""},
 #define X(id, slug_, error_, meaning_, advice_)                                                    \
     [CH_CATEGORY_##id] = {.slug = (slug_),                                                         \
                           .error = (error_),                                                       \
-                          .error_name = ERROR_NAME(error_),                                        \
+                          .error_name = (error_) != 0 ? #error_ : NULL,                            \
                           .meaning = (meaning_),                                                   \
                           .advice = (advice_)},
     CH_CATEGORIES(X)
