@@ -376,8 +376,7 @@ char *ch_option_format(const struct ch_option *option, const void *options)
     const struct ch_bytes *bytes = field;
     struct ch_expect *const *expect = field;
     const uint32_t *number = field;
-    char duration[CH_DURATION_TEXT];
-    char *text = NULL;
+    char duration[CH_DURATION_TEXT], decimal[16];
 
     if (!ch_option_is_set(option, options))
         return NULL;
@@ -387,7 +386,8 @@ char *ch_option_format(const struct ch_option *option, const void *options)
     case CH_OPTION_DURATION:
         return strdup(ch_duration_format(*(const int64_t *)field, duration));
     case CH_OPTION_UINT:
-        return asprintf(&text, "%" PRIu32, *number) < 0 ? NULL : text;
+        snprintf(decimal, sizeof(decimal), "%" PRIu32, *number);
+        return strdup(decimal);
     case CH_OPTION_BOOL:
         return strdup(*(const bool *)field ? "true" : "false");
     case CH_OPTION_TEXT:
