@@ -58,12 +58,10 @@ static void *make(size_t count, size_t size)
 
 static struct ch_probe_settings *make_settings(const struct ch_probe_ops *ops)
 {
-    struct ch_probe_settings *settings = make(1, sizeof(*settings));
+    struct ch_probe_settings *settings = ch_probe_settings_new(ops);
 
-    *settings = (struct ch_probe_settings){.ops = ops,
-                                           .interval_ns = CH_NS_PER_S,
-                                           .timeout_ns = CH_NS_PER_S,
-                                           .options = make(1, ops->options_size)};
+    assert_non_null(settings);
+    settings->interval_ns = settings->timeout_ns = CH_NS_PER_S;
     return settings;
 }
 
@@ -71,6 +69,7 @@ static struct ch_config *make_config(size_t groups)
 {
     struct ch_config *config = make(1, sizeof(*config));
 
+    atomic_init(&config->refs, 1);
     config->groups = make(groups, sizeof(*config->groups));
     config->group_count = groups;
     return config;
@@ -129,28 +128,6 @@ static void free_list(struct ch_target_list *list)
     }
     free(list->targets);
     free(list->labels.items);
-}
-
-/* Until the configuration's own code is linked here. */
-__attribute__((weak)) struct ch_config *ch_config_free(struct ch_config *config)
-{
-    for (size_t i = 0; config && i < config->group_count; i++) {
-        struct ch_group *group = &config->groups[i];
-
-        for (size_t j = 0; j < group->static_config_count; j++)
-            free_list(&group->static_configs[j]);
-        for (int kind = 0; kind < CH_PROBE_KIND_COUNT; kind++) {
-            if (group->probes[kind])
-                free(group->probes[kind]->options);
-            free(group->probes[kind]);
-        }
-        free(group->static_configs);
-        free(group->name);
-    }
-    if (config)
-        free(config->groups);
-    free(config);
-    return NULL;
 }
 
 static struct ch_generation *build(struct ch_config *config,
