@@ -20,6 +20,8 @@ struct ch_attempt_cell {
     _Atomic uint64_t words[CH_CELL_WORDS(struct ch_attempt)];
 };
 
+_Static_assert(offsetof(struct ch_record, bucket) == 64, "what each attempt touches, together");
+
 /* One writer: a plain load and store where one thread counts. */
 #define GET(field)        atomic_load_explicit(&(field), memory_order_relaxed)
 #define SET(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
@@ -134,7 +136,8 @@ static void turn_success(struct ch_record *record, uint8_t success, int64_t time
 static void count_evidence(struct ch_record *record, const struct ch_evidence *evidence)
 {
     /* Before a connection is made only SYNs are sent again. */
-    if (evidence->kind == CH_PROBE_CONNECT || evidence->phase == CH_PHASE_CONNECT)
+    if (evidence->tcp.total_retrans > 0 &&
+        (evidence->kind == CH_PROBE_CONNECT || evidence->phase == CH_PHASE_CONNECT))
         SET(record->syn_retransmits, GET(record->syn_retransmits) + evidence->tcp.total_retrans);
     if (evidence->tcp.rtt_us)
         SET(record->rtt_us, evidence->tcp.rtt_us);

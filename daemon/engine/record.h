@@ -50,33 +50,37 @@ struct ch_attempt_cell; /* cell.h */
 
 enum ch_success { CH_SUCCESS_NEVER_TRIED = 0, CH_SUCCESS_NO = 1, CH_SUCCESS_YES = 2 };
 
+/* In the order of use: what every attempt touches fills the first 64 bytes, and
+ * with the buckets behind it a successful attempt costs two or three cache lines
+ * however many targets there are. */
 struct ch_record {
     atomic_uint refs;
     _Atomic uint8_t success;     /* enum ch_success: the last attempt that counts */
     _Atomic uint8_t established; /* persistent probes */
     _Atomic uint8_t trouble;     /* enum ch_trouble */
     _Atomic uint8_t trouble_stage;
-    _Atomic uint32_t consecutive; /* attempts in a row with the present success */
-    _Atomic int64_t trouble_until_give_up_ns;
-    _Atomic int64_t trouble_since_ns; /* realtime */
+    _Atomic uint32_t consecutive;  /* attempts in a row with the present success */
+    _Atomic uint32_t last_outcome; /* private to record.c; 0: never tried */
+    _Atomic uint32_t rtt_us;       /* 0: not known */
     _Atomic uint64_t attempts;
-    _Atomic uint64_t failures[CH_CATEGORY_COUNT];
-    _Atomic uint64_t bucket[CH_DURATION_BUCKETS]; /* not cumulative */
+    _Atomic int64_t last_attempt_ns;  /* realtime; 0: never */
+    _Atomic int64_t last_success_ns;  /* realtime; 0: never */
+    _Atomic int64_t last_duration_ns; /* of the last successful attempt */
     _Atomic uint64_t duration_sum_ns;
+    _Atomic uint64_t bucket[CH_DURATION_BUCKETS]; /* not cumulative */
+
+    _Atomic uint64_t failures[CH_CATEGORY_COUNT];
+    _Atomic int64_t since_ns; /* realtime: when success took its present value */
     _Atomic uint64_t syn_retransmits;
     _Atomic uint64_t send_stalls;
     _Atomic uint64_t opens;
-    _Atomic int64_t last_attempt_ns; /* realtime; 0: never */
-    _Atomic int64_t last_success_ns; /* realtime; 0: never */
-    _Atomic int64_t since_ns;        /* realtime: when success took its present value */
-    _Atomic int64_t established_ns;  /* realtime; of the present connection, 0: none */
+    _Atomic int64_t established_ns; /* realtime; of the present connection, 0: none */
+    _Atomic int64_t trouble_until_give_up_ns;
+    _Atomic int64_t trouble_since_ns; /* realtime */
     _Atomic int64_t idle_survived_ns;
     _Atomic int64_t idle_died_ns;
-    _Atomic uint32_t rtt_us;       /* 0: not known */
-    _Atomic uint32_t last_outcome; /* private to record.c; 0: never tried */
     struct ch_cause_count *_Atomic causes;
     struct ch_icmp_count *_Atomic icmp;
-    _Atomic int64_t last_duration_ns;             /* of the last successful attempt */
     struct ch_attempt_cell *_Atomic last_failure; /* NULL until the first failure */
 };
 
