@@ -237,13 +237,15 @@ static const struct ch_section peer_section = {.fields = peer_fields};
 static void read_peer(struct ch_walk *walk, const struct ch_node *node, struct ch_config *config)
 {
     struct ch_peer_group *peer = &config->sockets.peers[config->sockets.peer_count++];
+    const struct ch_node *networks = ch_node_child(node, "networks");
 
     if (!ch_walk_section(walk, node, &peer_section, peer))
         return;
     if (!ch_node_child(node, "name"))
         ch_report_node(walk->report, node, "has no name; add one, such as name: databases");
-    if (!ch_node_child(node, "networks") || ch_node_is_null(ch_node_child(node, "networks")))
-        ch_report_node(walk->report, node, "has no networks; add some, such as [10.0.0.0/8]");
+    if (!networks || ch_node_is_null(networks) ||
+        (networks->kind == CH_NODE_LIST && networks->count == 0))
+        ch_report_node(walk->report, networks ? networks : node, "has no networks; add some, such as [10.0.0.0/8]");
     for (size_t i = 0; peer->name && i + 1 < config->sockets.peer_count; i++) {
         const char *other = config->sockets.peers[i].name;
 
