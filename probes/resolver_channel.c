@@ -44,11 +44,14 @@ struct resolver_channel {
     struct resolver_query *queries; /* under way */
     bool ending;                    /* c-ares calls back for what it throws away */
     int socket_error;               /* of the last socket(2), 0 if it was made */
+    unsigned refusals;              /* ICMP port unreachables that came back */
     int64_t file_seen;              /* when the file was last looked at */
     struct stat file;
 };
 
-static enum ch_dns failure_of(int status)
+/* c-ares goes on to the next server when one fails, and then keeps only "no
+ * server answered": ECONNREFUSED after SERVFAIL, ETIMEOUT after an ICMP. */
+static enum ch_dns failure_of(const struct resolver_query *query, int status)
 {
     switch (status) {
     case ARES_ENOTFOUND:
@@ -56,13 +59,13 @@ static enum ch_dns failure_of(int status)
         return CH_DNS_NOT_FOUND;
     case ARES_ENODATA:
         return CH_DNS_NO_ADDRESS;
-    case ARES_ESERVFAIL:
-        return CH_DNS_SERVFAIL;
     case ARES_ETIMEOUT:
-        return CH_DNS_TIMEOUT;
-    case ARES_EREFUSED:
     case ARES_ECONNREFUSED:
-        return CH_DNS_REFUSED;
+        if (query->said != CH_DNS_NONE)
+            return query->said;
+        if (query->refusals != query->channel->refusals || status == ARES_ECONNREFUSED)
+            return CH_DNS_REFUSED;
+        return CH_DNS_TIMEOUT;
     default:
         return CH_DNS_OTHER;
     }
@@ -168,11 +171,40 @@ static int connect_socket(ares_socket_t fd, const struct sockaddr *sa, ares_sock
     return connect(fd, sa, len);
 }
 
+/* The search list may have added a domain; a dot at the end forbids it that. */
+static bool asks_for(const struct resolver_query *query, const char *name)
+{
+    size_t len = strlen(query->name);
+
+    if (len > 0 && query->name[len - 1] == '.')
+        len--;
+    return strncasecmp(query->name, name, len) == 0 && (name[len] == '\0' || name[len] == '.');
+}
+
+static void note_failure(struct resolver_channel *channel, const uint8_t *bytes, size_t len)
+{
+    char name[RESOLVER_NAME_TEXT];
+    enum ch_dns failure = resolver_reply_failure(bytes, len, name);
+    struct resolver_query *query;
+
+    if (failure == CH_DNS_NONE)
+        return;
+    DL_FOREACH (channel->queries, query)
+        if (asks_for(query, name))
+            query->said = failure;
+}
+
 static ares_ssize_t receive_from(ares_socket_t fd, void *buffer, size_t size, int flags,
                                  struct sockaddr *from, ares_socklen_t *len, void *data)
 {
-    (void)data;
-    return recvfrom(fd, buffer, size, flags, from, len);
+    struct resolver_channel *channel = data;
+    ssize_t n = recvfrom(fd, buffer, size, flags, from, len);
+
+    if (n > 0)
+        note_failure(channel, buffer, (size_t)n);
+    else if (n < 0 && errno == ECONNREFUSED)
+        channel->refusals++;
+    return n;
 }
 
 static ares_ssize_t send_vector(ares_socket_t fd, const struct iovec *vector, int count, void *data)
@@ -258,8 +290,8 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
         ares_freeaddrinfo(info);
     }
     if (result.count == 0)
-        result.failure = failure_of(status == ARES_SUCCESS ? ARES_ENODATA : status);
-    if (result.failure == CH_DNS_REFUSED && channel->socket_error != 0) {
+        result.failure = failure_of(query, status == ARES_SUCCESS ? ARES_ENODATA : status);
+    if (status == ARES_ECONNREFUSED && channel->socket_error != 0) {
         result.failure = CH_DNS_OTHER;
         result.local_error = channel->socket_error;
     }
@@ -273,6 +305,8 @@ static void begin(struct resolver_channel *channel, struct resolver_query *query
     const struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
 
     query->family = family;
+    query->said = CH_DNS_NONE;
+    query->refusals = channel->refusals;
     ares_getaddrinfo(channel->ares, query->name, NULL, &hints, on_addresses, query);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two halves of the resolver: resolver.c keeps the answers and those who
- * wait for them, resolver_channel.c speaks with c-ares. All on the loop's
- * thread.
+ * The parts of the resolver: resolver.c keeps the answers and those who wait
+ * for them, resolver_channel.c speaks with c-ares, resolver_reply.c reads what
+ * c-ares does not tell. All on the loop's thread.
  */
 #ifndef CH_PROBES_RESOLVER_PRIVATE_H
 #define CH_PROBES_RESOLVER_PRIVATE_H
@@ -41,7 +41,9 @@ struct resolver_query {
     /* the channel's */
     struct resolver_channel *channel;
     struct resolver_query *next, *prev;
-    int family; /* AF_UNSPEC, or the one that is asked for once more */
+    int family;        /* AF_UNSPEC, or the one that is asked for once more */
+    enum ch_dns said;  /* the failure that a server answered with */
+    unsigned refusals; /* the channel's, when it began */
 };
 
 struct resolver_channel;
@@ -50,5 +52,11 @@ int resolver_channel_new(struct ch_loop *loop, const struct resolver_source *sou
 /* Queries under way end without a result. Takes NULL, returns NULL. */
 struct resolver_channel *resolver_channel_free(struct resolver_channel *channel);
 void resolver_channel_ask(struct resolver_channel *channel, struct resolver_query *query);
+
+/* The longest name is 253 bytes (RFC 1035, 2.3.4). */
+#define RESOLVER_NAME_TEXT 256
+/* SERVFAIL, REFUSED or OTHER and the name that was asked for, if these bytes are
+ * a server's answer that says so; else NONE. */
+enum ch_dns resolver_reply_failure(const uint8_t *bytes, size_t len, char name[RESOLVER_NAME_TEXT]);
 
 #endif
