@@ -135,6 +135,17 @@ static void enter_own_network(void)
                      0);
 }
 
+/* A link that came up just now may lose datagrams: false says, send it again. */
+static bool came(struct fixture *f, const _Atomic uint64_t *counter)
+{
+    static int tries;
+
+    assert_true(tries++ < 100);
+    for (int i = 0; i < 10 && count_of(counter) == 0; i++)
+        assert_int_equal(ch_loop_turn(f->loop, 10 * CH_NS_PER_MS), 0);
+    return count_of(counter) > 0;
+}
+
 /* All nodes of an interface, which every IPv6 host belongs to (RFC 4291, 2.8). */
 static void a_multicast_is_not_answered_and_link_local_is(void **state)
 {
@@ -157,16 +168,18 @@ static void a_multicast_is_not_answered_and_link_local_is(void **state)
     all_nodes.sin6_port = htons(f->port);
     all_nodes.sin6_scope_id = if_nametoindex("v0");
     make_request(1, bytes);
-    assert_int_equal(
-        sendto(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&all_nodes, sizeof(all_nodes)),
-        CH_FRAME_SIZE);
-    turn_until(f, &f->counters.malformed, 1);
+    do
+        assert_int_equal(
+            sendto(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&all_nodes, sizeof(all_nodes)),
+            CH_FRAME_SIZE);
+    while (!came(f, &f->counters.malformed));
     assert_int_equal(recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
     assert_int_equal(count_of(&f->counters.heartbeats), 0);
 
     asker = client_socket("fe80::1%v0", f->port, SOCK_DGRAM);
-    send_frame(asker, CH_FRAME_REQUEST, 6);
-    turn_until(f, &f->counters.heartbeats, 1);
+    do
+        send_frame(asker, CH_FRAME_REQUEST, 6);
+    while (!came(f, &f->counters.heartbeats));
     expect_datagram(asker, 6);
     close(asker);
     close(fd);
