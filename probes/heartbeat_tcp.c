@@ -301,13 +301,16 @@ static void tcp_start(struct heartbeat *self, int64_t deadline)
     }
 }
 
+/* Its kernel is there: it took the whole request, or it has acknowledged all that
+ * was sent and its window has no room for the rest. */
 static bool peer_kernel_answers(const struct ch_evidence *evidence)
 {
+    const struct ch_tcp_facts *tcp = &evidence->tcp;
     bool acked =
-        evidence->request_acked_at > 0 && evidence->tcp.bytes_acked >= evidence->request_acked_at;
-    bool window_closed = evidence->tcp.has_snd_wnd && evidence->tcp.snd_wnd == 0;
+        evidence->request_acked_at > 0 && tcp->bytes_acked >= evidence->request_acked_at;
+    bool no_room = evidence->send_incomplete || (tcp->has_snd_wnd && tcp->snd_wnd == 0);
 
-    return acked || (window_closed && evidence->tcp.retransmits == 0);
+    return acked || (no_room && tcp->retransmits == 0 && tcp->probes == 0);
 }
 
 static void missed(struct heartbeat *self)
