@@ -80,6 +80,9 @@ static void on_confirmed(void *context, const struct ch_confirm_result *result)
     evidence.confirm_error = result->error;
     if (result->ids_known && held->exchange && held->exchange->ids_known)
         evidence.identity = (uint8_t)ch_identity_compare(&held->exchange->ids, &result->ids);
+    /* What was silent at the deadline may have been acknowledged since. */
+    if (held->up)
+        ch_sight_tcp(held->dial.io.fd, &evidence.tcp);
     /* A client would not wait for the kernel to give up on a connection that is
      * silent while new ones work: neither does the probe. */
     if (held->up && result->result == CH_CONFIRM_CONNECTED)

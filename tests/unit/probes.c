@@ -24,6 +24,10 @@
 
 #define LONG_NS (30 * CH_NS_PER_S) /* nothing here takes that long, unless it fails */
 
+/* A request that is read and not answered is acknowledged after TCP_DELACK_MAX,
+ * 200 ms, at the latest (include/net/tcp.h). */
+#define DELAYED_ACK_NS (400 * CH_NS_PER_MS)
+
 static struct ch_prober prober;
 static struct ch_evidence seen;
 static unsigned finished_count, stalls, opens, closes, icmps;
@@ -117,7 +121,8 @@ static int listen_on(int type, uint16_t *port)
     struct sockaddr_in sin = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(*port)};
     socklen_t len = sizeof(sin);
-    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC | (type == SOCK_STREAM ? SOCK_NONBLOCK : 0), 0);
+    int on = 1;
 
     assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -447,6 +452,8 @@ static void a_hung_peer_has_acknowledged(void **state)
     fd = one_exchange(probe, listener);
     start(probe);
     expect_request(fd, "PING\r\n");
+    for (int64_t end = ch_clock_monotonic() + DELAYED_ACK_NS; ch_clock_monotonic() < end;)
+        turn();
     expire(probe);
     until_finished(2);
     assert_int_equal(seen.end, CH_END_DEADLINE);
