@@ -84,6 +84,18 @@ static enum ch_confirm result_of(const struct ch_evidence *failure)
     return CH_CONFIRM_SILENT;
 }
 
+static void conclude_failed(struct ch_confirm_probe *confirm, const struct ch_evidence *failure)
+{
+    struct ch_confirm_result result = {
+        .result = result_of(failure),
+        .icmp = failure->icmp,
+        .error = failure->error,
+        .stuck = failure->tcp.retransmits > failure->tcp.total_retrans,
+    };
+
+    conclude(confirm, &result);
+}
+
 static void conclude_connected(struct ch_confirm_probe *confirm)
 {
     struct ch_confirm_result result = {
@@ -117,10 +129,7 @@ static void on_confirm_dialled(struct ch_dial *dial, const struct ch_evidence *f
     struct ch_bytes request;
 
     if (failure) {
-        struct ch_confirm_result result = {
-            .result = result_of(failure), .icmp = failure->icmp, .error = failure->error};
-
-        conclude(confirm, &result);
+        conclude_failed(confirm, failure);
         return;
     }
     if (confirm->native) {
@@ -137,7 +146,6 @@ static void on_confirm_timer(struct ch_timer *timer, int64_t now)
 {
     struct ch_confirm_probe *confirm = ch_container_of(timer, struct ch_confirm_probe, timer);
     struct ch_evidence evidence;
-    struct ch_confirm_result result;
 
     if (!confirm->started) {
         confirm->started = true;
@@ -150,9 +158,7 @@ static void on_confirm_timer(struct ch_timer *timer, int64_t now)
         return;
     }
     ch_dial_expire(&confirm->dial, &evidence);
-    result = (struct ch_confirm_result){
-        .result = result_of(&evidence), .icmp = evidence.icmp, .error = evidence.error};
-    conclude(confirm, &result);
+    conclude_failed(confirm, &evidence);
 }
 
 int ch_confirm_start(struct ch_prober *prober, const struct ch_addr *peer, bool native,

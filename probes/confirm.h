@@ -23,6 +23,7 @@ struct ch_confirm_result {
     enum ch_confirm result;
     struct ch_icmp icmp;
     int error;
+    bool stuck;     /* its SYN still waited in this host when it was due to be repeated */
     bool ids_known; /* native, and it answered */
     struct ch_identity_ids ids;
 };

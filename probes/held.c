@@ -68,6 +68,12 @@ static struct ch_evidence take_pending(struct ch_held *held)
     return evidence;
 }
 
+static bool acknowledged(const struct ch_evidence *evidence)
+{
+    return evidence->request_acked_at > 0 &&
+           evidence->tcp.bytes_acked >= evidence->request_acked_at;
+}
+
 static void on_confirmed(void *context, const struct ch_confirm_result *result)
 {
     struct ch_held *held = context;
@@ -78,6 +84,7 @@ static void on_confirmed(void *context, const struct ch_confirm_result *result)
     evidence.confirm = (uint8_t)result->result;
     evidence.confirm_icmp = result->icmp;
     evidence.confirm_error = result->error;
+    evidence.confirm_stuck = result->stuck;
     if (result->ids_known && held->exchange && held->exchange->ids_known)
         evidence.identity = (uint8_t)ch_identity_compare(&held->exchange->ids, &result->ids);
     /* What was silent at the deadline may have been acknowledged since. */
@@ -85,7 +92,7 @@ static void on_confirmed(void *context, const struct ch_confirm_result *result)
         ch_sight_tcp(held->dial.io.fd, &evidence.tcp);
     /* A client would not wait for the kernel to give up on a connection that is
      * silent while new ones work: neither does the probe. */
-    if (held->up && result->result == CH_CONFIRM_CONNECTED)
+    if (held->up && result->result == CH_CONFIRM_CONNECTED && !acknowledged(&evidence))
         close_connection(held);
     held->probe->prober->ops->finished(held->probe, &evidence);
 }
@@ -118,7 +125,7 @@ void ch_held_answered_late(struct ch_held *held)
     if (!held->pending)
         return;
     evidence = take_pending(held);
-    ch_sight_tcp(held->dial.io.fd, &evidence.tcp);
+    evidence.answered_late = true;
     held->probe->prober->ops->finished(held->probe, &evidence);
 }
 

@@ -45,8 +45,8 @@ void ch_held_broke(struct ch_held *held, struct ch_evidence *evidence);
 void ch_held_report(struct ch_held *held, const struct ch_evidence *evidence, bool confirm);
 
 /* The answer came while its absence was being confirmed: the confirmation is
- * called off, and the miss reported with what TCP_INFO says now. The probe must
- * not be touched afterwards. */
+ * called off, and the miss reported as a late answer. The probe must not be
+ * touched afterwards. */
 void ch_held_answered_late(struct ch_held *held);
 
 /* An errno on a connection that lives on: a hint. */

@@ -30,8 +30,9 @@
 struct ch_probe;
 struct ch_prober;
 
-/* The time that a confirming connect has. */
-#define CH_CONFIRM_NS (INT64_C(1) * 1000000000)
+/* The time that a confirming connect has: its SYN is repeated once, after one
+ * second, which tells a SYN that was lost from one that never left this host. */
+#define CH_CONFIRM_NS (INT64_C(1250) * 1000000)
 
 /* What to probe; immutable, owned by the engine, outlives the probe. */
 struct ch_probe_spec {
