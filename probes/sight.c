@@ -48,6 +48,7 @@ bool ch_sight_tcp(int fd, struct ch_tcp_facts *ret)
         .last_ack_recv_ms = info->tcpi_last_ack_recv,
         .rtt_us = info->tcpi_rtt,
         .rttvar_us = info->tcpi_rttvar,
+        .retrans = info->tcpi_retrans,
         .total_retrans = info->tcpi_total_retrans,
         .bytes_acked = info->tcpi_bytes_acked,
         .bytes_received = info->tcpi_bytes_received,

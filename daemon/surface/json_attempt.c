@@ -30,6 +30,7 @@ static const struct field tcp_fields[] = {
     F(last_ack_recv_ms, AS_U32),
     F(rtt_us, AS_U32),
     F(rttvar_us, AS_U32),
+    F(retrans, AS_U32),
     F(total_retrans, AS_U32),
     F(bytes_acked, AS_U64),
     F(bytes_received, AS_U64),

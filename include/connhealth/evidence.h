@@ -68,6 +68,7 @@ struct ch_tcp_facts {
     uint32_t last_ack_recv_ms;
     uint32_t rtt_us;
     uint32_t rttvar_us;
+    uint32_t retrans; /* retransmitted segments that are out: 0 if the local stack refused them */
     uint32_t total_retrans;
     uint64_t bytes_acked; /* counts SYN and FIN, one each */
     uint64_t bytes_received;

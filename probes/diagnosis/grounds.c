@@ -60,10 +60,12 @@ bool ch_ground_own_link_icmp_and_stuck(const struct ch_evidence *e)
 }
 
 /* TCPRetransFail counts for the whole host: it is only about this connection if
- * a retransmission of this connection was due. */
+ * a retransmission of this connection was due, and did not go out. One that did
+ * is in tcpi_retrans, also after the connection has died of it; one that the
+ * local stack refused is not (tcp_retransmit_skb() in net/ipv4/tcp_output.c). */
 static bool own_retransmissions_refused(const struct ch_evidence *e)
 {
-    return ch_sign_tcp(e) && e->retrans_fail && !ch_sign_stuck_here(e) &&
+    return ch_sign_tcp(e) && e->retrans_fail && !ch_sign_stuck_here(e) && e->tcp.retrans == 0 &&
            (e->tcp.state == 0 || e->tcp.retransmits > 0 || e->tcp.total_retrans > 0);
 }
 

@@ -84,7 +84,8 @@ static const struct rule {
      SAYS("the gateway or neighbour on our own link does not answer ARP or ND")},
 
     {CAUSE(FIREWALL_REJECTED), INFERENCE, TEST(own_firewall_says_host),
-     WHEN("this host itself says host unreachable, and its TCPRetransFail counter moved"),
+     WHEN("this host itself says host unreachable, no retransmission is out though one was due, "
+          "and its TCPRetransFail counter moved"),
      WHY("ARP holds retransmissions back, an output firewall lets them fail; but the counter is "
          "the whole host's"),
      SAYS("this host's own firewall rejects the connection; nft list ruleset would tell")},
@@ -165,9 +166,10 @@ static const struct rule {
          "the SYN never left: the gateway or neighbour on our own link does not answer ARP or ND")},
 
     {CAUSE(LOCAL_FIREWALL), INFERENCE, TEST(syn_refused_here),
-     WHEN("no answer to the SYN, and this host's TCPRetransFail counter moved"),
+     WHEN("no answer to the SYN, no retransmission is out though one was due, and this host's "
+          "TCPRetransFail counter moved"),
      WHY("a drop in the output path is silent for TCP, but the retransmission is counted as "
-         "failed (__tcp_retransmit_skb()); the counter is the whole host's"),
+         "failed (__tcp_retransmit_skb()) and not as being out; the counter is the whole host's"),
      SAYS("this host's own firewall drops the SYN; nft list ruleset would tell")},
 
     {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_datagram), WHEN("UDP: no answer to the datagram"),
@@ -352,9 +354,10 @@ static const struct rule {
           "or a reboot, the host's uptime would decide")},
 
     {CAUSE(LOCAL_FIREWALL), INFERENCE, TEST(retransmissions_refused),
-     WHEN("no answer on the connection, and this host's TCPRetransFail counter moved"),
+     WHEN("no answer on the connection, no retransmission is out though one was due, and this "
+          "host's TCPRetransFail counter moved"),
      WHY("a drop in the output path is silent for TCP, but the retransmission is counted as "
-         "failed (__tcp_retransmit_skb()); the counter is the whole host's"),
+         "failed (__tcp_retransmit_skb()) and not as being out; the counter is the whole host's"),
      SAYS("this host's own firewall drops what we send; nft list ruleset would tell")},
 
     {CAUSE(HOST_OR_PATH_LOST), INFERENCE, TEST(silent_and_silent),

@@ -259,6 +259,10 @@
       DEADLINE, SYN_OUT(2, 2), .retrans_fail = true)                                               \
     S("our firewall drops the SYN, the kernel gives up", CONNECT, TIMEOUT, SILENCE,                \
       LOCAL_FIREWALL, I, CONNECTING, ERRNO(ETIMEDOUT), SYN_DEAD(6, 6), .retrans_fail = true)       \
+    S("our firewall drops another connection's SYN, not this one", CONNECT, TIMEOUT, SILENCE,      \
+      NO_ANSWER, I, CONNECTING, ERRNO(ETIMEDOUT),                                                  \
+      .tcp = {.state = TCP_CLOSE, .retransmits = 6, .retrans = 1, .total_retrans = 6},             \
+      .retrans_fail = true)                                                                        \
     S("our firewall rejects with port unreachable", CONNECT, REFUSED, NONE, FIREWALL_REJECTED, P,  \
       CONNECTING, ERRNO(ECONNREFUSED), BY_US(3), SYN_DEAD(1, 1), .retrans_fail = true)             \
     S("our firewall rejects with prohibited", CONNECT, HOST_UNREACHABLE, NONE, FIREWALL_REJECTED,  \
