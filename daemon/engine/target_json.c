@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Target files in JSON to a tree. cJSON parses and decodes; it keeps no places, so a cursor goes
- * over the same text in step with its values and finds them again. The text is
- * known to be JSON by then, so the cursor only has to step over strings and
- * punctuation; out of step it would give a wrong place, never a wrong value.
+ * Target files in JSON to a tree. cJSON parses and decodes; it keeps no places,
+ * so a cursor goes over the same text in step with its values and finds them
+ * again. The text is known to be JSON by then, so the cursor only has to step
+ * over strings and punctuation; out of step it would give a wrong place, never a
+ * wrong value.
  *
  * cJSON keeps its last error in a global: one thread at a time.
  */

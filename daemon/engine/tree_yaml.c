@@ -4,6 +4,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "connhealth/text.h"
 #include "tree.h"
 
 struct reader {
@@ -73,6 +74,7 @@ static struct ch_node *add(struct reader *reader, enum ch_node_kind kind, const 
 {
     const yaml_mark_t *mark = reader->has_key ? &reader->key.start_mark : &event->start_mark;
     struct ch_node_place place = {.line = mark->line + 1, .column = mark->column + 1};
+    char quoted[CH_QUOTED_TEXT];
     struct ch_node *node;
 
     if (reader->has_key) {
@@ -89,7 +91,8 @@ static struct ch_node *add(struct reader *reader, enum ch_node_kind kind, const 
         ch_report_node(reader->report, node, "has an anchor (&%.32s); write values out instead",
                        (const char *)anchor);
     if (tag)
-        ch_report_node(reader->report, node, "has a tag (%.32s); leave it out", (const char *)tag);
+        ch_report_node(reader->report, node, "has a tag, %s; leave it out",
+                       ch_text_quote(tag, strlen((const char *)tag), quoted));
     node->refused = anchor || tag;
     return node;
 }
