@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_CONFIG "/etc/connhealthd/connhealthd.yml"
+#include "check.h"
+
 #define DEFAULT_LISTEN ":10337"
 
 struct flag {
@@ -90,7 +91,7 @@ static const char *set_help(struct ch_flags *flags, const char *value)
 }
 
 static const struct flag table[] = {
-    {"config.file", "PATH", "configuration file (default " DEFAULT_CONFIG ")", set_config},
+    {"config.file", "PATH", "configuration file (default " CH_DEFAULT_CONFIG ")", set_config},
     {"config.check", NULL, "check the configuration, print OK with counts, and exit", set_check},
     {"web.listen-address", "HOST:PORT",
      "where to serve HTTP, repeatable; :PORT is every address, unix:/path a socket "
@@ -149,8 +150,9 @@ static bool take_flag(struct ch_flags *flags, char ***argv)
 
 bool ch_flags_parse(int argc, char **argv, struct ch_flags *ret)
 {
-    struct ch_flags flags = {
-        .config_file = DEFAULT_CONFIG, .log_level = CH_LOG_INFO, .log_format = CH_LOG_FORMAT_AUTO};
+    struct ch_flags flags = {.config_file = CH_DEFAULT_CONFIG,
+                             .log_level = CH_LOG_INFO,
+                             .log_format = CH_LOG_FORMAT_AUTO};
     char **at = argv + (argc > 0);
 
     while (*at)

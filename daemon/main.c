@@ -8,13 +8,13 @@
 #include <sys/resource.h>
 
 #include "build.h"
+#include "check.h"
 #include "connhealth/sockets.h"
+#include "exit_status.h"
 #include "flags.h"
 #include "http.h"
 #include "service.h"
 #include "sockets_settings.h"
-
-enum { EXIT_FINE = 0, EXIT_RUNTIME = 1, EXIT_UNUSABLE = 2 };
 
 struct daemon {
     struct ch_flags flags;
@@ -58,26 +58,6 @@ static void set_signals(void)
     sigaddset(&taken, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &taken, NULL);
     signal(SIGPIPE, SIG_IGN);
-}
-
-static int check_config(const char *path)
-{
-    struct ch_config_errors errors = {0};
-    struct ch_config *config = NULL;
-    size_t targets = 0;
-    int r = ch_config_load(path, &config, &errors);
-
-    for (size_t i = 0; i < errors.count; i++)
-        fprintf(stderr, "%s\n", errors.lines[i]);
-    ch_config_errors_clear(&errors);
-    if (r < 0)
-        return r == -EINVAL ? EXIT_UNUSABLE : complain(path, r);
-    for (size_t i = 0; i < config->group_count; i++)
-        for (size_t j = 0; j < config->groups[i].static_config_count; j++)
-            targets += config->groups[i].static_configs[j].count;
-    printf("OK: %zu groups, %zu static targets\n", config->group_count, targets);
-    ch_config_free(config);
-    return EXIT_FINE;
 }
 
 static int make_parts(struct daemon *self)
@@ -245,7 +225,7 @@ int main(int argc, char **argv)
         return EXIT_FINE;
     }
     if (self.flags.config_check)
-        return check_config(self.flags.config_file);
+        return ch_check_config("connhealthd", self.flags.config_file);
     ch_log_setup(self.flags.log_level, self.flags.log_format);
     set_signals();
     raise_descriptor_limit();

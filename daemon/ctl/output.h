@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands print: probe_report.c for a person, json.c as JSON. Each of
+ * json.c returns 0 or -ENOMEM. */
+#ifndef CH_CTL_OUTPUT_H
+#define CH_CTL_OUTPUT_H
+
+#include "attempt.h"
+#include "check.h"
+
+void probe_report(const struct ctl_attempt *attempt);
+
+int json_print_probe(const struct ctl_attempt *attempt);
+int json_print_everything(void);
+int json_print_category(enum ch_category category);
+int json_print_cause(enum ch_cause cause);
+/* config is NULL when there are errors. */
+int json_print_check(const char *path, const struct ch_config *config,
+                     const struct ch_config_errors *errors);
+
+#endif
