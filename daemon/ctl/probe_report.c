@@ -41,7 +41,8 @@ static void print_outcome(const struct ch_outcome *outcome)
 
     layout_row3("category", NAME_WIDTH, category->slug, WORD_WIDTH, category->meaning);
     layout_row3("phase", NAME_WIDTH, phase->slug, WORD_WIDTH, phase->meaning);
-    layout_row3("wire", NAME_WIDTH, wire->slug, WORD_WIDTH, wire->meaning);
+    layout_row3("wire", NAME_WIDTH, wire->slug, WORD_WIDTH,
+                outcome->wire == CH_WIRE_NONE ? "nothing on the wire ended it" : wire->meaning);
     snprintf(ground, sizeof(ground), "%s: %s", outcome->certain ? "proof" : "inference",
              cause->meaning);
     layout_row3("cause", NAME_WIDTH, cause->slug, WORD_WIDTH, ground);
