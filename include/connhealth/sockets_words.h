@@ -11,6 +11,7 @@
 #define CONNHEALTH_SOCKETS_WORDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* X(ENUM, slug): the eleven states of TCP in the kernel's order
  * (include/net/tcp_states.h, from 1), then the two of UDP, which the kernel
@@ -78,7 +79,7 @@ enum ch_socket_end {
         CH_SOCKET_END_COUNT
 };
 
-/* X(ENUM, slug, unit of amount, what it is) */
+/* X(ENUM, slug, what amount counts (NULL: nothing), what it is) */
 #define CH_SOCKET_TROUBLES(X)                                                                      \
     X(RETRANSMITTING, "retransmitting", "rounds",                                                  \
       "retransmitting with back-off, on the way to ETIMEDOUT")                                     \
@@ -88,12 +89,12 @@ enum ch_socket_end {
     X(SEND_BUFFER_FULL, "send_buffer_full", "bytes",                                               \
       "the send buffer is full: the next write would block")                                       \
     X(KEEPALIVE_UNANSWERED, "keepalive_unanswered", "probes", "keepalive probes are unanswered")   \
-    X(CLOSE_WAIT, "close_wait", "sockets",                                                         \
+    X(CLOSE_WAIT, "close_wait", NULL,                                                              \
       "the peer has closed, and the service has not: it may never close")                          \
     X(SYN_SENT, "syn_sent", "rounds", "a connect is waiting for its answer")                       \
-    X(FIN_WAIT2, "fin_wait2", "sockets", "we have closed, and the peer has not")                   \
+    X(FIN_WAIT2, "fin_wait2", NULL, "we have closed, and the peer has not")                        \
     X(ORPHAN, "orphan", "bytes", "closed by its owner, its end not yet acknowledged")              \
-    X(DEAD, "dead", "sockets",                                                                     \
+    X(DEAD, "dead", NULL,                                                                          \
       "over, and no row of the kernel's any more, but no end was told: the owner still holds the " \
       "descriptor")
 

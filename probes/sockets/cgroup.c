@@ -12,19 +12,26 @@
 #include <unistd.h>
 
 /* proc(5): blanks and backslashes are written as \ooo. */
+static bool is_escape(const char *text, size_t left)
+{
+    return left >= 4 && text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
+           text[2] <= '7' && text[3] >= '0' && text[3] <= '7';
+}
+
+/* False, with ret as it was, if there may not be room. */
 static bool unescape(const char *text, size_t len, char *ret, size_t size)
 {
     size_t out = 0;
 
+    if (len >= size)
+        return false;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
 
-        if (c == '\\' && len - i >= 4) {
+        if (is_escape(text + i, len - i)) {
             c = (char)((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 | (text[i + 3] - '0'));
             i += 3;
         }
-        if (out + 1 >= size)
-            return false;
         ret[out++] = c;
     }
     ret[out] = '\0';

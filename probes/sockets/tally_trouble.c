@@ -61,18 +61,18 @@ static int64_t last_ack_ns(const struct sight *sight)
     return CH_DIAG_INFO(sight->row, tcpi_last_ack_recv) * CH_NS_PER_MS;
 }
 
-/* Since when a trouble that this sweep sees lasts: since the sweep that first
- * saw it, or earliest_ns if that is later. */
+/* For how long a trouble lasts that this sweep sees: since first_ns, if no sweep
+ * before saw it; in no case since before earliest_ns. */
 static int64_t trouble_age_ns(const struct ch_tally *tally, const struct sight *sight, bool unacked,
-                              int64_t earliest_ns)
+                              int64_t first_ns, int64_t earliest_ns)
 {
     struct ch_remembered *memory = sight->memory;
-    bool same;
 
     if (!memory)
         return 0;
-    same = memory->trouble_since != 0 && !(memory->flags & CH_REMEMBERED_UNACKED) == !unacked;
-    if (!same || since_tick_ns(tally, memory->trouble_since) > tally->now_ns - earliest_ns)
+    if (memory->trouble_since == 0 || !(memory->flags & CH_REMEMBERED_UNACKED) != !unacked)
+        memory->trouble_since = tick_of(tally, first_ns);
+    else if (memory->trouble_since < tick_of(tally, earliest_ns))
         memory->trouble_since = tick_of(tally, earliest_ns);
     memory->flags &= (uint8_t)~CH_REMEMBERED_UNACKED;
     memory->flags |= unacked ? CH_REMEMBERED_UNACKED : 0;
@@ -84,7 +84,7 @@ static void retransmitting(const struct ch_tally *tally, const struct sight *sig
 {
     /* Not before the last acknowledgement; and at the sweep before, if it saw
      * this socket, the timer had not fired. */
-    int64_t since_ns = tally->now_ns - last_ack_ns(sight);
+    int64_t last_ack_at_ns = tally->now_ns - last_ack_ns(sight), since_ns = last_ack_at_ns;
     bool seen_well =
         sight->memory && !sight->memory->trouble_since && (!sight->fresh || tally->settled);
     struct finding found = {
@@ -95,7 +95,7 @@ static void retransmitting(const struct ch_tally *tally, const struct sight *sig
 
     if (seen_well && since_ns < tally->before_ns)
         since_ns = tally->before_ns;
-    found.age_ns = trouble_age_ns(tally, sight, true, since_ns);
+    found.age_ns = trouble_age_ns(tally, sight, true, since_ns, last_ack_at_ns);
     add(sight, &found);
     found.kind = CH_SOCKET_TROUBLE_UNACKNOWLEDGED;
     found.limit = 0;
@@ -108,7 +108,7 @@ static void window_closed(const struct ch_tally *tally, const struct sight *sigh
     struct finding found = {
         .kind = CH_SOCKET_TROUBLE_ZERO_WINDOW,
         .amount = sight->row->msg->idiag_wqueue,
-        .age_ns = trouble_age_ns(tally, sight, false, tally->now_ns),
+        .age_ns = trouble_age_ns(tally, sight, false, tally->now_ns, tally->epoch_ns),
     };
 
     add(sight, &found);
