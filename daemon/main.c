@@ -13,7 +13,9 @@
 #include "exit_status.h"
 #include "flags.h"
 #include "http.h"
+#include "json_sockets.h"
 #include "service.h"
+#include "sockets_metrics.h"
 #include "sockets_settings.h"
 
 struct daemon {
@@ -26,6 +28,8 @@ struct daemon {
     struct ch_sockets *sockets;
     struct ch_loader *loader;
     struct ch_service *service;
+    struct ch_family_writer families;
+    struct ch_json_writer status;
     struct ch_http *http;
 };
 
@@ -143,7 +147,10 @@ static int make_service(struct daemon *self)
 static int start_http(struct daemon *self)
 {
     struct ch_http_setup setup = {
-        .metrics = {.state = &self->state},
+        .metrics = {.state = &self->state, .writers = &self->families, .writer_count = 1},
+        .status = &self->status,
+        .status_count = 1,
+        .sockets = {.render = ch_json_sockets_render, .context = self->sockets},
         .lifecycle = self->flags.enable_lifecycle,
         .reloader = {.reload = ch_service_reload, .context = self->service},
         .limits = ch_http_default_limits,
@@ -152,6 +159,8 @@ static int start_http(struct daemon *self)
     };
     char reason[CH_HTTP_REASON];
 
+    self->families = (struct ch_family_writer){ch_sockets_metrics_render, self->sockets};
+    self->status = (struct ch_json_writer){"sockets", ch_json_sockets_status_render, self->sockets};
     if (ch_http_new(&setup, &self->http, reason) < 0) {
         fprintf(stderr, "connhealthd: %s\n", reason);
         return EXIT_RUNTIME;
