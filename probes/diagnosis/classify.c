@@ -59,7 +59,7 @@ static enum ch_wire wire_of(const struct ch_evidence *e)
     if (ch_sign_never_left(e) || ch_sign_stuck_here(e))
         return CH_WIRE_NONE;
     if (ch_sign_told(e))
-        return CH_WIRE_ICMP;
+        return ch_sign_told_here(e) ? CH_WIRE_NONE : CH_WIRE_ICMP;
     if (ch_sign_silence(e))
         return CH_WIRE_SILENCE;
     return e->end == CH_END_ERRNO ? ch_errno_wire(e->error) : CH_WIRE_NONE;

@@ -79,6 +79,12 @@ bool ch_sign_told(const struct ch_evidence *e)
     return icmp_errno(e) && !ch_sign_refused_here(e);
 }
 
+bool ch_sign_told_here(const struct ch_evidence *e)
+{
+    return ch_sign_told(e) && e->confirm == CH_CONFIRM_FAILED && e->confirm_icmp.version == 0 &&
+           e->confirm_error == e->error;
+}
+
 bool ch_sign_would_block(const struct ch_evidence *e)
 {
     if (ch_sign_errno(e, EAGAIN))

@@ -47,6 +47,10 @@ bool ch_sign_silence(const struct ch_evidence *e);
 /* TCP gave up with an ICMP error pending, or a SYN or datagram met one: only
  * the errno says so. */
 bool ch_sign_told(const struct ch_evidence *e);
+/* That errno is this host's own, which has no route: a new connection failed with
+ * it before any packet. Over IPv6 a keepalive probe that finds no route leaves it
+ * behind (measured). */
+bool ch_sign_told_here(const struct ch_evidence *e);
 /* The send buffer stayed full until the deadline. */
 bool ch_sign_would_block(const struct ch_evidence *e);
 /* accept(2) handed out a dead socket. */

@@ -350,6 +350,8 @@
       DEADLINE, STUCK(2, 0), NEW_FAILED(ENETUNREACH))                                              \
     S("route lost under an idle connection", IDLE, TIMEOUT, SILENCE, NO_LOCAL_ROUTE, P, IDLE,      \
       ERRNO(ETIMEDOUT), UNANSWERED(3), NEW_FAILED(EHOSTUNREACH))                                   \
+    S("route lost under an idle connection, v6", IDLE, NET_UNREACHABLE, NONE, NO_LOCAL_ROUTE, P,   \
+      IDLE, ERRNO(ENETUNREACH), UNANSWERED(2), NEW_FAILED(ENETUNREACH))                            \
     S("our ARP fails under data in flight", RECEIVE, HOST_UNREACHABLE, NONE,                       \
       NEIGHBOUR_UNREACHABLE, P, RECEIVING, ERRNO(EHOSTUNREACH), STUCK_DEAD(8, 3))                  \
     S("our ARP fails, the deadline passes", RECEIVE, TIMEOUT, NONE, NEIGHBOUR_UNREACHABLE, P,      \
