@@ -17,7 +17,7 @@ it is in use only with GRO on at the receiver and TSO off at the sender
 (drivers/net/veth.c, veth_skb_is_eligible_for_gro).
 
 Times are short where the kernel has a setting for them: a SYN is given up after
-2 s, unacknowledged data after 4.8 s, an ARP or ND request after 0.6 s.
+2 s, unacknowledged data after 4.8 s, an ARP or ND request after 1.35 s.
 """
 
 import contextlib
@@ -371,7 +371,7 @@ class Net:
             subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", peer,
                             "netns", f"/proc/self/fd/{fd}"], pass_fds=[fd], check=True)
         for namespace, interface in ((here, name), (there, peer)):
-            namespace.sysctl(**{f"ipv{family}__neigh__{interface}__retrans_time_ms": 200
+            namespace.sysctl(**{f"ipv{family}__neigh__{interface}__retrans_time_ms": 450
                                 for family in (4, 6)})
 
     def _settle(self):

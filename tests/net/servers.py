@@ -66,13 +66,16 @@ class Server:
     speaks the native heartbeat."""
 
     def __init__(self, channel, address, port, transport="tcp", backlog=128, reply="+PONG\r\n",
-                 native=False, on_accept=None, accepting=True):
+                 native=False, greet=False, on_accept=None, accepting=True,
+                 receive_buffer=0):
         self.channel = Channel(channel)
         self.place = (address, port)
         self.transport = transport
         self.backlog = backlog
+        self.receive_buffer = receive_buffer
         self.reply = reply.encode()
         self.native = native
+        self.greet = greet  # speaks first, and closes
         self.instance, self.boot = os.urandom(16), b"B" * 16
         self.delay = 0.0
         self.reading = True
@@ -83,6 +86,7 @@ class Server:
         self.udp = None
         self.connections = {}  # socket: bytes not answered yet
         self.later = []  # (when, socket, bytes)
+        self.tell_answered = False
         self.fillers = []
         self.selector = selectors.DefaultSelector()
 
@@ -116,10 +120,15 @@ class Server:
         for _, send, data in due:
             with contextlib.suppress(OSError):
                 send(data)
+            if self.tell_answered:
+                self.tell_answered = False
+                self.channel.report("answered")
 
     def open_listener(self):
         self.listener = socket.socket(family_of(self.place[0]), socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.receive_buffer:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         freebind(self.listener)
         self.listener.bind(self.place)
         self.listener.listen(self.backlog)
@@ -164,12 +173,12 @@ class Server:
         sock.setblocking(False)
         self.connections[sock] = b""
         if self.on_accept:
-            self.channel.report("accepted")
             getattr(self, "strike_" + self.on_accept)(sock)
             return
+        if self.greet:
+            sock.send(self.reply)
         if self.reading:
             self.selector.register(sock, selectors.EVENT_READ, self.receive)
-        self.channel.report("accepted")
 
     def receive(self, sock):
         if self.on_request:
@@ -179,21 +188,23 @@ class Server:
             return
         try:
             data = sock.recv(65536)
-        except ConnectionResetError:
+        except ConnectionError:  # also ECONNABORTED, from ss -K
             data = b""
         if not data:
             self.drop(sock)
             self.channel.report("gone")
             return
         pending = self.connections[sock] + data
-        size = FRAME.size if self.native else None
-        while True:
-            end = (size if len(pending) >= size else 0) if size else pending.find(b"\n") + 1
-            if not end:
-                break
+        while end := self.request_end(pending):
             request, pending = pending[:end], pending[end:]
             self.answer(request, sock.send)
         self.connections[sock] = pending
+
+    def request_end(self, pending):
+        """Where the first whole request ends; 0: there is none."""
+        if pending.startswith(b"CHB1"):
+            return FRAME.size if len(pending) >= FRAME.size else 0
+        return pending.find(b"\n") + 1
 
     def receive_datagram(self, sock):
         data, sender = sock.recvfrom(2048)
@@ -247,6 +258,9 @@ class Server:
     def strike_forget(self, sock):
         """Nothing is sent, the state is gone: what a crash does (TCP_REPAIR, tcp(7))."""
         self.until_quiet()
+        self.strike_forget_at_once(sock)
+
+    def strike_forget_at_once(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, linux.TCP_REPAIR, 1)
         self.drop(sock)
 
@@ -279,15 +293,18 @@ class Server:
     def do_quiet(self):
         self.until_quiet()
 
+    def do_tell_answered(self):
+        """Reports "answered" once, after the next answer."""
+        self.tell_answered = True
+
     def do_at_next_request(self, how):
         self.on_request = how
 
     def do_set(self, **values):
         for name, value in values.items():
-            if name not in ("reply", "delay", "instance", "boot", "on_accept"):
+            if name not in ("reply", "delay", "native", "greet", "on_accept"):
                 raise ValueError(name)
-            setattr(self, name, value.encode() if isinstance(value, str) and name != "on_accept"
-                    else value)
+            setattr(self, name, value.encode() if name == "reply" else value)
 
     def do_restart(self, boot=False):
         """New ids, as a new process (or, with boot, a rebooted host) would have."""

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole daemon against every fault: each is named rightly, and nothing else is said."""
+
+import concurrent.futures
+import os
+import random
+import time
+
+import pytest
+
+import bench
+import matrix
+
+SEED = int(os.environ.get("CH_SEED", random.randrange(1 << 31)))
+WIDTH = 24  # trials at a time
+NAMES = [case.name for case in matrix.CASES]
+
+
+def chosen():
+    wanted = os.environ.get("CH_CASES")  # a part of their names: only those
+    return [case for case in matrix.CASES if not wanted or wanted in case.name]
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig):
+    """Prints a line, whatever becomes of the tests."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def write(line=""):
+        with capture.global_and_fixture_disabled():
+            print(line, flush=True)
+    return write
+
+
+@pytest.fixture(scope="module")
+def one_by_one(network, tmp_path_factory, say):
+    """Every case, in random order, some at a time on their own addresses."""
+    cases = chosen()
+    random.Random(SEED).shuffle(cases)
+    say()
+    say(f"CH_SEED={SEED}: {len(cases)} cases in random order")
+    begun = time.monotonic()
+    with bench.Bench(network, tmp_path_factory.mktemp("one") / "daemon") as runner:
+        with concurrent.futures.ThreadPoolExecutor(WIDTH) as pool:
+            results = list(pool.map(runner.run, cases))
+    say(f"{len(cases)} cases in {time.monotonic() - begun:.0f} s")
+    for line in bench.confusion(results):
+        say(line)
+    return {result.case.name: result for result in results}
+
+
+def test_names_of_cases_are_unique():
+    assert len(NAMES) == len(set(NAMES))
+
+
+@pytest.mark.parametrize("name", [case.name for case in chosen()])
+def test_named_rightly(one_by_one, name):
+    result = one_by_one[name]
+    if result.problem:
+        pytest.fail(result.explain(), pytrace=False)
