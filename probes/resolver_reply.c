@@ -37,7 +37,8 @@ static bool read_name(const uint8_t *bytes, size_t len, char name[RESOLVER_NAME_
         size_t label = bytes[at++];
 
         /* the name of a question is never compressed: nothing comes before it */
-        if (label > LABEL_MAX || label >= len - at || out + label + 2 > RESOLVER_NAME_TEXT)
+        if (label > LABEL_MAX || label >= len - at || out + label + 2 > RESOLVER_NAME_TEXT ||
+            memchr(bytes + at, '\0', label))
             return false;
         if (out > 0)
             name[out++] = '.';
