@@ -7,17 +7,17 @@
 #include "connhealth/option.h"
 
 static const struct unit {
-    char name[3];
     int64_t ns;
+    char name[3];
     bool only_whole; /* 400d must not be printed as 1y35d */
 } units[] = {
-    {"y", 365 * 86400 * CH_NS_PER_S, true},
-    {"w", 7 * 86400 * CH_NS_PER_S, true},
-    {"d", 86400 * CH_NS_PER_S, false},
-    {"h", 3600 * CH_NS_PER_S, false},
-    {"m", 60 * CH_NS_PER_S, false},
-    {"s", CH_NS_PER_S, false},
-    {"ms", CH_NS_PER_MS, false},
+    {365 * 86400 * CH_NS_PER_S, "y", true},
+    {7 * 86400 * CH_NS_PER_S, "w", true},
+    {86400 * CH_NS_PER_S, "d", false},
+    {3600 * CH_NS_PER_S, "h", false},
+    {60 * CH_NS_PER_S, "m", false},
+    {CH_NS_PER_S, "s", false},
+    {CH_NS_PER_MS, "ms", false},
 };
 #define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
 

@@ -37,7 +37,7 @@ static int parse_duration(const struct ch_option *option, const char *text, size
                           int64_t *ret, char reason[CH_REASON_TEXT])
 {
     char quoted[CH_QUOTED_TEXT], low[CH_DURATION_TEXT], high[CH_DURATION_TEXT];
-    int64_t ns;
+    int64_t ns = 0;
     int r = ch_duration_parse(text, len, &ns);
 
     ch_text_quote(text, len, quoted);
@@ -213,7 +213,7 @@ static int add_duration(const struct ch_option *option, const char *text, size_t
                         struct ch_durations *field, char reason[CH_REASON_TEXT])
 {
     char last[CH_DURATION_TEXT], quoted[CH_QUOTED_TEXT];
-    int64_t ns, *grown;
+    int64_t ns = 0, *grown;
     int r = parse_duration(option, text, len, &ns, reason);
 
     if (r < 0)

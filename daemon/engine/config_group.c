@@ -186,7 +186,7 @@ static void read_file_sd(struct ch_walk *walk, const struct ch_node *node, void 
 
 static const struct ch_field group_fields[] = {
     {.key = "name", .read = read_name, .help = "label group=\"…\"; unique"},
-#define X(id, slug, persistent, meaning) {.key = slug, .read = read_probe, .help = meaning},
+#define X(id, slug, persistent, meaning) {.key = (slug), .read = read_probe, .help = (meaning)},
     CH_PROBE_KINDS(X)
 #undef X
         {.key = "static_configs",

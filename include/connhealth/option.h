@@ -38,12 +38,12 @@ struct ch_durations {
 struct ch_option {
     const char *key;
     enum ch_option_type type;
+    bool secret;                /* may hold a password: shown as CH_SECRET_SHOWN */
     size_t offset;              /* in the options struct */
     int64_t min, max;           /* DURATION, UINT; for TEXT and HEX the length */
     const char *const *choices; /* CHOICE: NULL-terminated */
     const char *fallback;       /* the default as it would be written; NULL: unset */
     const char *help;           /* one line */
-    bool secret;                /* may hold a password: shown as CH_SECRET_SHOWN */
 };
 
 /* What stands for a secret on /config. Refused as the value of a secret option,
