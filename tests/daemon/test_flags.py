@@ -123,7 +123,7 @@ def test_the_form_of_an_error(file):
     path = file('groups:\n  - name: a\n    heartbeat:\n      interval: "5x"\n')
     result = run_daemon("--config.check", f"--config.file={path}")
     assert one_line(result.stderr) == (
-        f'{path}:4:17: groups[0].heartbeat.interval: "5x" is not a duration '
+        f'{path}:4:7: groups[0].heartbeat.interval: "5x" is not a duration '
         "(examples: 500ms, 10s, 1m30s)"
     )
 
