@@ -12,6 +12,7 @@ struct heartbeat_tcp {
     struct ch_bytes rest;         /* of the request, not sent yet; not owned */
     uint64_t bytes_before;        /* sent on this connection before this request */
     int64_t request_at;
+    int64_t facts_due; /* when TCP_INFO is worth asking for again */
     uint32_t request_bytes;
     uint16_t misses; /* in a row on this connection */
     uint16_t reopen_after;

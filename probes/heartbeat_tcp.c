@@ -11,8 +11,13 @@
 #include "heartbeat.h"
 #include "sight.h"
 
-#define READ_SIZE    (16 * 1024)
-#define IDLE_EVENTS  (EPOLLIN | EPOLLRDHUP)
+#define READ_SIZE (16 * 1024)
+/* Edge-triggered: a level-triggered descriptor is polled once more after each
+ * event, to see that it is ready no longer. So what is there is read to its end. */
+#define IDLE_EVENTS  (EPOLLIN | EPOLLRDHUP | EPOLLET)
+#define ENDED_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+/* TCP_INFO is a system call of its own: it is asked for this often at most. */
+#define FACTS_NS     CH_NS_PER_S
 #define REOPEN_FIRST 3 /* misses in a row after which a new connection is made … */
 #define REOPEN_MOST                                                                                \
     64 /* … then twice as many each time, because each one takes a                               \
@@ -28,6 +33,8 @@ static struct heartbeat *heartbeat_of_io(struct ch_io *io)
 
 static void end_exchange(struct heartbeat *self)
 {
+    if (self->tcp.outstanding)
+        self->tcp.held.used_at = ch_loop_now(self->probe.prober->loop);
     self->tcp.outstanding = false;
     self->tcp.late = false;
     self->tcp.rest = (struct ch_bytes){0};
@@ -50,10 +57,12 @@ static void describe_request(const struct heartbeat *self, struct ch_evidence *e
     /* bytes_acked counts the SYN as one. */
     if (self->tcp.outstanding && self->tcp.request_bytes > 0)
         evidence->request_acked_at = self->tcp.bytes_before + self->tcp.request_bytes + 1;
-    evidence->idle_ns =
-        self->tcp.outstanding ? self->tcp.idle_ns : ch_clock_monotonic() - self->tcp.held.used_at;
-    if (self->tcp.outstanding)
+    if (self->tcp.outstanding) {
+        evidence->idle_ns = self->tcp.idle_ns;
         evidence->duration_ns = ch_clock_monotonic() - self->tcp.request_at;
+    } else {
+        evidence->idle_ns = ch_clock_monotonic() - self->tcp.held.used_at;
+    }
 }
 
 /* The connection is dead. The probe must not be touched afterwards. */
@@ -120,6 +129,16 @@ static void begin_exchange(struct heartbeat *self)
     push(self, false);
 }
 
+static void look_again(struct heartbeat *self, struct ch_evidence *evidence)
+{
+    int64_t now = ch_loop_now(self->probe.prober->loop);
+
+    if (now < self->tcp.facts_due)
+        return;
+    ch_sight_tcp(self->tcp.held.dial.io.fd, &evidence->tcp);
+    self->tcp.facts_due = now + FACTS_NS;
+}
+
 static void answered(struct heartbeat *self)
 {
     struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_OK};
@@ -127,7 +146,6 @@ static void answered(struct heartbeat *self)
 
     self->tcp.misses = 0;
     self->tcp.reopen_after = REOPEN_FIRST;
-    self->tcp.held.used_at = ch_clock_monotonic();
     ch_held_calm(&self->tcp.held);
     if (!self->tcp.attempt) {
         end_exchange(self);
@@ -141,7 +159,7 @@ static void answered(struct heartbeat *self)
     }
     describe_request(self, &evidence);
     ch_held_describe(&self->tcp.held, &evidence);
-    ch_sight_tcp(self->tcp.held.dial.io.fd, &evidence.tcp);
+    look_again(self, &evidence);
     end_exchange(self);
     self->tcp.attempt = false;
     if (!ch_exchange_sends(&self->exchange))
@@ -167,51 +185,68 @@ static void mismatched(struct heartbeat *self)
         ch_held_report(&self->tcp.held, &evidence, false);
 }
 
-static void take(struct heartbeat *self, const uint8_t *data, size_t len)
+/* True if the connection is still there and the probe may be touched: a report
+ * may have ended it. What is left to read is then told of again, because setting
+ * the events of a descriptor that is ready makes a new edge. */
+static bool take(struct heartbeat *self, const uint8_t *data, size_t len, bool more)
 {
     if (!self->tcp.outstanding && !ch_exchange_native(&self->exchange))
-        return; /* unasked for: a notice, or the rest of an answer that was enough */
+        return true; /* unasked for: a notice, or the rest of an answer that was enough */
     switch (ch_exchange_take(&self->exchange, data, len, false)) {
     case CH_REPLY_ANSWERED:
-        if (self->tcp.outstanding)
-            answered(self);
-        break;
+        if (!self->tcp.outstanding)
+            return true;
+        if (more)
+            set_events(self, IDLE_EVENTS);
+        answered(self);
+        return false;
     case CH_REPLY_MISMATCH:
         mismatched(self);
-        break;
+        return false;
     case CH_REPLY_GOODBYE:
         self->tcp.held.goodbye = true;
-        break;
+        return true;
     case CH_REPLY_MORE:
-        break;
+        return true;
     }
+    return true;
 }
 
-static void receive(struct heartbeat *self, uint32_t events)
+static void receive_failed(struct heartbeat *self, int error, uint32_t events)
 {
-    uint8_t data[READ_SIZE];
     int fd = self->tcp.held.dial.io.fd;
-    ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
     struct ch_tcp_facts facts = {0};
 
-    if (n > 0) {
-        take(self, data, (size_t)n);
-        return;
-    }
-    if (n == 0) {
-        broke(self, CH_END_EOF, 0);
-        return;
-    }
-    if (errno == EAGAIN) {
+    if (error == EAGAIN) {
         if (events & EPOLLERR)
             ch_held_soft_error(&self->tcp.held, ch_sight_error(fd));
         return;
     }
     ch_sight_tcp(fd, &facts);
     if (facts.state == CH_TCP_CLOSE)
-        broke(self, CH_END_ERRNO, errno);
+        broke(self, CH_END_ERRNO, error);
     else
-        ch_held_soft_error(&self->tcp.held, errno);
+        ch_held_soft_error(&self->tcp.held, error);
+}
+
+/* Reads once. True if there may be more, and the probe is as it was. */
+static bool receive(struct heartbeat *self, uint32_t events)
+{
+    uint8_t data[READ_SIZE];
+    ssize_t n = recv(self->tcp.held.dial.io.fd, data, sizeof(data), MSG_DONTWAIT);
+    bool more;
+
+    if (n == 0) {
+        broke(self, CH_END_EOF, 0);
+        return false;
+    }
+    if (n < 0) {
+        receive_failed(self, errno, events);
+        return false;
+    }
+    /* A short read has emptied the buffer; an end or an error may be behind it. */
+    more = n == sizeof(data) || (events & ENDED_EVENTS);
+    return take(self, data, (size_t)n, more) && more;
 }
 
 static void on_heartbeat_ready(struct ch_io *io, uint32_t events)
@@ -221,7 +256,8 @@ static void on_heartbeat_ready(struct ch_io *io, uint32_t events)
     if ((events & EPOLLOUT) && self->tcp.rest.len > 0 && !push(self, true))
         return;
     if (events & ~(uint32_t)EPOLLOUT)
-        receive(self, events);
+        while (receive(self, events))
+            ;
 }
 
 static void set_socket_options(struct heartbeat *self)
@@ -269,6 +305,7 @@ static void on_heartbeat_dialled(struct ch_dial *dial, const struct ch_evidence 
     }
     set_socket_options(self);
     self->tcp.bytes_before = 0;
+    self->tcp.facts_due = 0;
     self->tcp.request_bytes = 0;
     self->tcp.misses = 0;
     begin_exchange(self);
@@ -306,8 +343,7 @@ static void tcp_start(struct heartbeat *self, int64_t deadline)
 static bool peer_kernel_answers(const struct ch_evidence *evidence)
 {
     const struct ch_tcp_facts *tcp = &evidence->tcp;
-    bool acked =
-        evidence->request_acked_at > 0 && tcp->bytes_acked >= evidence->request_acked_at;
+    bool acked = evidence->request_acked_at > 0 && tcp->bytes_acked >= evidence->request_acked_at;
     bool no_room = evidence->send_incomplete || (tcp->has_snd_wnd && tcp->snd_wnd == 0);
 
     return acked || (no_room && tcp->retransmits == 0 && tcp->probes == 0);

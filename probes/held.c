@@ -22,7 +22,7 @@ int ch_held_established(struct ch_held *held, void (*on_ready)(struct ch_io *io,
 
     if (r < 0)
         return r;
-    held->established_at = held->used_at = ch_clock_monotonic();
+    held->established_at = held->used_at = ch_loop_now(held->probe->prober->loop);
     held->up = true;
     held->goodbye = false;
     held->soft_error = 0;
@@ -33,8 +33,6 @@ int ch_held_established(struct ch_held *held, void (*on_ready)(struct ch_io *io,
 
 void ch_held_describe(const struct ch_held *held, struct ch_evidence *evidence)
 {
-    int64_t now = ch_clock_monotonic();
-
     evidence->transport = CH_TRANSPORT_TCP;
     evidence->kind = (uint8_t)held->probe->spec->ops->kind;
     evidence->established = held->up;
@@ -45,7 +43,7 @@ void ch_held_describe(const struct ch_held *held, struct ch_evidence *evidence)
         evidence->soft_errors = held->soft_errors;
     }
     if (held->up)
-        evidence->age_ns = now - held->established_at;
+        evidence->age_ns = ch_loop_now(held->probe->prober->loop) - held->established_at;
 }
 
 static void close_connection(struct ch_held *held)
@@ -155,7 +153,7 @@ void ch_held_watch(struct ch_held *held, struct ch_trouble_setting *setting)
 
     if (!ch_sight_tcp(held->dial.io.fd, &tcp))
         return;
-    setting->age_ns = ch_clock_monotonic() - held->established_at;
+    setting->age_ns = ch_loop_now(held->probe->prober->loop) - held->established_at;
     setting->retries2 = ch_trouble_retries2();
     report = ch_trouble_of(&tcp, setting);
     if (report.trouble == CH_TROUBLE_NONE && held->trouble == CH_TROUBLE_NONE)
