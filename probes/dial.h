@@ -21,16 +21,16 @@
 struct ch_candidates; /* addresses of a name: dial.c */
 
 struct ch_dial {
+    struct ch_io io;
+    struct ch_addr peer; /* the address being tried, or connected to */
     struct ch_prober *prober;
     const struct ch_hostport *address;
     /* failure is NULL: connected. Else it lives during the call, with phase
      * resolve or connect; the descriptor is closed. */
     void (*done)(struct ch_dial *dial, const struct ch_evidence *failure);
-    struct ch_io io;
     struct ch_timer timer; /* end of this address's share, or the baseline of TCPRetransFail */
     struct ch_lookup lookup;
     struct ch_candidates *candidates; /* NULL for a literal address */
-    struct ch_addr peer;              /* the address being tried, or connected to */
     struct ch_icmp icmp;              /* seen while the SYN was still out */
     int64_t deadline;
     int64_t started;            /* of this dial */

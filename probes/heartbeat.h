@@ -6,13 +6,13 @@
 #include "exchange.h"
 #include "held.h"
 
+/* What every exchange touches comes first. */
 struct heartbeat_tcp {
-    struct ch_held held;
-    uint8_t frame[CH_FRAME_SIZE]; /* the native request, until it is sent whole */
-    struct ch_bytes rest;         /* of the request, not sent yet; not owned */
-    uint64_t bytes_before;        /* sent on this connection before this request */
+    struct ch_bytes rest;  /* of the request, not sent yet; not owned */
+    uint64_t bytes_before; /* sent on this connection before this request */
     int64_t request_at;
     int64_t facts_due; /* when TCP_INFO is worth asking for again */
+    int64_t idle_ns;   /* before the request that is out */
     uint32_t request_bytes;
     uint16_t misses; /* in a row on this connection */
     uint16_t reopen_after;
@@ -20,7 +20,8 @@ struct heartbeat_tcp {
     bool outstanding; /* a request is out, or a greeting is awaited */
     bool late;        /* what is out was sent in an earlier attempt */
     bool stalled;
-    int64_t idle_ns; /* before the request that is out */
+    struct ch_held held;
+    uint8_t frame[CH_FRAME_SIZE]; /* the native request, until it is sent whole */
 };
 
 struct heartbeat_udp {

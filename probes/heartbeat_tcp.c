@@ -115,10 +115,8 @@ static bool push(struct heartbeat *self, bool waiting_for_room)
     return true;
 }
 
-static void begin_exchange(struct heartbeat *self)
+static void begin_exchange(struct heartbeat *self, int64_t now)
 {
-    int64_t now = ch_clock_monotonic();
-
     self->tcp.bytes_before += self->tcp.request_bytes;
     self->tcp.rest = ch_exchange_request(&self->exchange, self->tcp.frame);
     self->tcp.request_bytes = (uint32_t)self->tcp.rest.len;
@@ -154,7 +152,7 @@ static void answered(struct heartbeat *self)
     }
     if (late) { /* an answer to an earlier attempt: this one's is still to be asked for */
         end_exchange(self);
-        begin_exchange(self);
+        begin_exchange(self, ch_clock_monotonic());
         return;
     }
     describe_request(self, &evidence);
@@ -308,7 +306,7 @@ static void on_heartbeat_dialled(struct ch_dial *dial, const struct ch_evidence 
     self->tcp.facts_due = 0;
     self->tcp.request_bytes = 0;
     self->tcp.misses = 0;
-    begin_exchange(self);
+    begin_exchange(self, ch_clock_monotonic());
 }
 
 static void watch(struct heartbeat *self)
@@ -334,7 +332,7 @@ static void tcp_start(struct heartbeat *self, int64_t deadline)
         self->tcp.stalled = self->tcp.rest.len > 0;
         watch(self);
     } else {
-        begin_exchange(self);
+        begin_exchange(self, ch_loop_now(self->probe.prober->loop)); /* a timer's: fresh */
     }
 }
 

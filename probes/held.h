@@ -13,18 +13,19 @@
 #include "exchange.h"
 #include "trouble.h"
 
+/* What every exchange touches comes first. */
 struct ch_held {
     struct ch_probe *probe;
-    struct ch_dial dial;
-    struct ch_exchange *exchange; /* whose ids are compared; NULL: none */
-    struct ch_confirm_probe *confirm;
-    struct ch_evidence *pending; /* waits for the confirming connect */
     int64_t established_at, used_at;
+    struct ch_evidence *pending; /* waits for the confirming connect */
+    uint32_t soft_errors;
+    int32_t soft_error;
     uint8_t trouble; /* enum ch_trouble, as last reported */
     bool up;
     bool goodbye; /* came on this connection */
-    int32_t soft_error;
-    uint32_t soft_errors;
+    struct ch_dial dial;
+    struct ch_exchange *exchange; /* whose ids are compared; NULL: none */
+    struct ch_confirm_probe *confirm;
 };
 
 void ch_held_init(struct ch_held *held, struct ch_probe *probe, struct ch_exchange *exchange,

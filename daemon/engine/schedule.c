@@ -26,17 +26,18 @@ enum runner_state {
     RUNNER_EXPIRED, /* its time is over, finished is still to come */
 };
 
+/* What every attempt touches comes first, in as few cache lines as can be. */
 struct ch_runner {
     struct ch_timer timer; /* the next start, or the end of the attempt's time */
     struct ch_schedule *schedule;
     const struct ch_series *series;
-    struct ch_probe_settings *settings; /* whose options the probe uses */
     struct ch_probe *probe;
-    struct ch_probe_spec spec;
     int64_t offset;
-    uint64_t seed;
     uint32_t failures; /* in a row */
     enum runner_state state;
+    struct ch_probe_spec spec;
+    struct ch_probe_settings *settings; /* whose options the probe uses */
+    uint64_t seed;
 };
 
 static uint64_t mix(uint64_t hash, const char *text)
