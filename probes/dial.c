@@ -107,8 +107,9 @@ static void look_at_the_dead(struct ch_dial *dial, struct ch_evidence *evidence)
 {
     describe(dial, evidence);
     ch_sight_autopsy(dial->io.fd, evidence);
-    if (dial->baseline)
-        evidence->retrans_fail = ch_retrans_fail_read(ch_clock_monotonic()) > dial->retrans_fail;
+    /* Only a retransmission that is not out can be the one that failed. */
+    if (dial->baseline && evidence->tcp.total_retrans > 0 && evidence->tcp.retrans == 0)
+        evidence->retrans_fail = ch_retrans_fail_moved(dial->retrans_fail);
 }
 
 static void connect_failed(struct ch_dial *dial, enum ch_end end)
@@ -246,7 +247,7 @@ static void on_dial_timer(struct ch_timer *timer, int64_t now)
 
     if (!dial->baseline && now - dial->started >= BASELINE_AFTER_NS - CH_NS_PER_MS) {
         dial->baseline = true;
-        dial->retrans_fail = ch_retrans_fail_read(now);
+        dial->retrans_fail = ch_retrans_fail_baseline(now);
         if (candidates && candidates->next < candidates->answer.count) {
             set_timer(dial, share_end(dial, now));
             return;

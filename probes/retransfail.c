@@ -46,7 +46,12 @@ static uint64_t read_counter(void)
     return counter;
 }
 
-uint64_t ch_retrans_fail_read(int64_t now_ns)
+bool ch_retrans_fail_moved(uint64_t baseline)
+{
+    return read_counter() > baseline;
+}
+
+uint64_t ch_retrans_fail_baseline(int64_t now_ns)
 {
     static _Thread_local uint64_t counter;
     static _Thread_local int64_t read_at;
