@@ -126,7 +126,7 @@ static void print_meaning(const struct ch_attempt *result)
     if (result->outcome.success)
         return;
     putchar('\n');
-    layout_row("Look at:", NAME_WIDTH, ch_category_row(result->outcome.category)->advice);
+    layout_row("Next:", NAME_WIDTH, ch_category_row(result->outcome.category)->advice);
 }
 
 void probe_report(const struct ctl_attempt *attempt)

@@ -179,7 +179,8 @@ static void put_series(struct json_build *build, cJSON *object, const struct ch_
     put_known_seconds(build, object, "rtt_seconds", (int64_t)LOAD(record->rtt_us) * 1000);
     json_u64(build, object, "syn_retransmits", ch_counter(&record->syn_retransmits));
     json_u64(build, object, "send_stalls", ch_counter(&record->send_stalls));
-    if (series->settings->ops->persistent)
+    if (series->settings->ops->persistent &&
+        series->target->group->transport == CH_TRANSPORT_TCP) /* UDP holds none */
         put_connection(build, object, series);
     put_last(build, object, record);
     put_causes(build, object, record);

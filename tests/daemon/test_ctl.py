@@ -178,7 +178,7 @@ def test_refused_for_a_person():
     text = " ".join(result.stdout.split())
     for wanted in (f"FAILED {address} connect over tcp", "category refused", "phase connect",
                    "wire rst", "cause port_closed proof:", "errno ECONNREFUSED",
-                   f"peer {address}", "Look at: see whether the service listens"):
+                   f"peer {address}", "Next: see whether the service listens"):
         assert wanted in text, result.stdout
     assert "\033" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
