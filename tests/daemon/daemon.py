@@ -9,7 +9,6 @@ import os
 import pathlib
 import random
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -93,10 +92,9 @@ class Daemon:
 
     listen: besides the unix socket, HOST:PORT to serve HTTP on.
     prefix: a command that runs its arguments in its own place (ip netns exec NAME).
-    limits: {resource.RLIMIT_...: value}, soft and hard.
     """
 
-    def __init__(self, directory, configuration, arguments=(), listen=None, prefix=(), limits=None,
+    def __init__(self, directory, configuration, arguments=(), listen=None, prefix=(),
                  environment=None, log_format="json", log_level="info", config_name=None):
         self.directory = pathlib.Path(directory)
         self.config_file = self.directory / (config_name or "connhealthd.yml")
@@ -113,7 +111,6 @@ class Daemon:
             *arguments,
         ]
         self.prefix = prefix
-        self.limits = limits or {}
         self.environment = {**sanitizer_environment(), **(environment or {})}
         self.process = None
         self.past_processes = []
@@ -129,17 +126,12 @@ class Daemon:
         fresh.rename(self.config_file)
 
     def start(self, wait=True):
-        def set_limits():
-            for kind, value in self.limits.items():
-                resource.setrlimit(kind, (value, value))
-
         if self.process is not None:
             self.past_processes.append(self.process)
         self.process = Process(
             [DAEMON, *self.arguments],
             prefix=self.prefix,
             environment=self.environment,
-            preexec_fn=set_limits if self.limits else None,
         )
         if wait:
             self.wait_ready()

@@ -37,7 +37,7 @@ def children_of(pid):
 class Process:
     """argv runs with its standard error (and output, if not piped apart) kept line by line."""
 
-    def __init__(self, argv, user=None, prefix=(), environment=None, cwd=None, preexec_fn=None):
+    def __init__(self, argv, user=None, prefix=(), environment=None, cwd=None):
         # setpriv(1) executes argv in its own place: the pid is the program's
         guard = ["setpriv", "--pdeathsig", "KILL"]
         if user is not None:
@@ -52,7 +52,6 @@ class Process:
             stderr=subprocess.STDOUT,
             env=environment,
             cwd=cwd,
-            preexec_fn=preexec_fn,
         )
         self.pid = self._popen.pid
         self._pidfd = os.pidfd_open(self.pid)

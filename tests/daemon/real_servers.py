@@ -3,6 +3,7 @@
 and in a directory of its own."""
 
 import glob
+import json
 import os
 import pathlib
 import pwd
@@ -10,6 +11,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import urllib.parse
+import urllib.request
 
 from daemon import unused_port
 from process import Process, poll_until
@@ -222,7 +225,7 @@ class Postgres(Server):
 class Prometheus(Server):
     """Scrapes targets (HOST:PORT) every second."""
 
-    def __init__(self, targets, rules=None):
+    def __init__(self, targets):
         self.targets = targets
         super().__init__()
 
@@ -239,13 +242,16 @@ scrape_configs:
                 f"--storage.tsdb.path={self.directory}/tsdb", f"--web.listen-address={self.address}",
                 "--log.level=warn"]
 
+    def serves(self):
+        with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5) as answer:
+            return answer.status == 200
+
+    def get(self, path, **query):
+        url = f"http://{self.address}{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)["data"]
+
     def query(self, expression):
         """An instant query: [(labels, value)]."""
-        import json
-        import urllib.parse
-        import urllib.request
-
-        url = f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            result = json.load(answer)["data"]["result"]
+        result = self.get("/api/v1/query", query=expression)["result"]
         return [(row["metric"], float(row["value"][1])) for row in result]

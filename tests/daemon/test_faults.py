@@ -53,13 +53,18 @@ def test_success_keeps_its_value_while_this_host_is_short(daemon):
     accepting = threading.Thread(target=accept, daemon=True)
     accepting.start()
     targets = [f"127.0.1.{number}:{port}" for number in range(1, 201)]
-    watcher = daemon({"groups": [{
+    watcher = daemon("groups: []\n")
+    pid = watcher.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (120, limits[1]))
+    watcher.configure({"groups": [{
         "name": "many", "interval": ms(500), "timeout": ms(500), "keepalive": {"idle": "30s"},
         "static_configs": [{"targets": targets}],
-    }]}, limits={resource.RLIMIT_NOFILE: 120})
+    }]})
     try:
+        watcher.process.signal(signal.SIGHUP)
         watcher.process.wait_line(lambda line: "local_resource" in line, seconds(20))
-        resource.prlimit(watcher.process.pid, resource.RLIMIT_NOFILE, (1024, 1024))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         watcher.wait(lambda: all(t["success"] for t in watcher.targets()), 30, "all succeed")
         failures = watcher.samples("connhealth_probe_failures_total")
         wrong = {labels for labels, count in failures.items()

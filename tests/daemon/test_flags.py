@@ -7,8 +7,8 @@ import pytest
 
 from daemon import ROOT, run_ctl, run_daemon, unused_port
 
-FLAGS = """--config.file --config.check --web.listen-address --web.systemd-socket --web.config.file
---web.enable-lifecycle --log.level --log.format --version --help""".split()
+FLAGS = """--config.file --config.check --web.listen-address --web.enable-lifecycle --log.level
+--log.format --version --help""".split()
 
 GOOD = """\
 groups:
@@ -85,7 +85,6 @@ def test_version():
     (["--config.file"], "--config.file"),
     (["--log.level=loud"], "loud"),
     (["--log.format=xml"], "xml"),
-    (["--web.listen-address=nonsense"], "nonsense"),
     (["--config.file=/nonexistent/connhealthd.yml"], "/nonexistent/connhealthd.yml"),
     (["--config.check", "--config.file=/nonexistent/connhealthd.yml"], "/nonexistent"),
 ])
@@ -96,12 +95,19 @@ def test_unusable_arguments(arguments, named):
     assert result.stdout == ""
 
 
+def test_an_unusable_address_to_listen_on(file):
+    result = run_daemon(f"--config.file={file(GOOD)}", "--web.listen-address=nonsense")
+    assert result.status == 2
+    assert "nonsense" in result.stderr
+
+
 @pytest.mark.parametrize("form", ["--config.file={}", "--config.file {}"])
 def test_check_says_ok_with_counts(file, form):
     result = run_daemon("--config.check", *form.format(file(GOOD)).split())
     assert result.status == 0
     assert one_line(result.stdout).startswith("OK")
-    assert re.search(r"\b1 group\b", result.stdout) and re.search(r"\b2 targets\b", result.stdout)
+    assert re.search(r"\b1 groups?\b", result.stdout)
+    assert re.search(r"\b2 (static )?targets\b", result.stdout)
 
 
 @pytest.mark.parametrize("program", [

@@ -36,9 +36,9 @@ def test_healthy(pair, transport):
     answering, watcher = pair(transport)
     before = answering.value("connhealth_responder_heartbeats_total")
     assert failures_of(watcher.wait_success("heartbeat")) == {}
-    assert watcher.value("connhealth_connection_opens_total") == 1
     answering.wait(lambda: answering.value("connhealth_responder_heartbeats_total") > before)
     if transport == "tcp":
+        assert watcher.value("connhealth_connection_opens_total") == 1
         assert answering.value("connhealth_responder_connections") == 1
         assert answering.value("connhealth_responder_accepts_total") == 1
 
@@ -91,7 +91,6 @@ def test_udp_killed_hung_and_restarted(pair):
     watcher.wait_failure("heartbeat", category="refused", wire="icmp", cause="port_closed")
     answering.start()
     assert failures_of(watcher.wait_success("heartbeat")).keys() == {"timeout", "refused"}
-    assert watcher.value("connhealth_connection_opens_total") == 1
 
 
 def test_the_responder_counts_how_its_clients_end(pair):

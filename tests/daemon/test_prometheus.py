@@ -2,7 +2,6 @@
 """What Prometheus itself makes of /metrics."""
 
 import subprocess
-import urllib.request
 
 import pytest
 
@@ -10,6 +9,9 @@ from daemon import unused_port
 from process import poll_until
 from real_servers import Prometheus, Redis, program
 from test_servers import ALL, PING, tcp_group
+
+
+TYPES = ("gauge", "counter", "histogram", "summary", "info")
 
 
 def promtool(text):
@@ -72,12 +74,9 @@ def test_prometheus_scrapes_and_sees_a_failure(scraped):
 def test_prometheus_knows_every_type_and_help(scraped):
     _, prometheus, watcher = scraped
     poll_until(lambda: prometheus.query("up == 1"), 60, "the scrape succeeds", every=0.2)
-    import json
-
-    with urllib.request.urlopen(f"http://{prometheus.address}/api/v1/targets/metadata") as answer:
-        known = {row["metric"]: row for row in json.load(answer)["data"]}
+    known = {row["metric"]: row for row in prometheus.get("/api/v1/targets/metadata")}
     ours = {name for name in known if name.startswith("connhealth_")}
     assert "connhealth_probe_success" in ours
     for name in ours:
-        assert known[name]["help"] and known[name]["type"] in ("gauge", "counter", "histogram", "summary", "info")
+        assert known[name]["help"] and known[name]["type"] in TYPES
     assert watcher.process.running()

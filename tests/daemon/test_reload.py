@@ -272,6 +272,8 @@ def test_many_changes_at_once_settle(daemon, redis, tmp_path):
                         [{"targets": [redis.address], "labels": {"n": str(number), "t": str(turn)}}])
     watcher.wait(lambda: len(watcher.targets()) == 2 * 21 and all(
         t["labels"].get("t", "4") == "4" for t in watcher.targets()), what="the last turn's labels")
+    established = "connhealth_connection_established"
+    watcher.wait(lambda: sum(watcher.samples(established).values()) == 42, what="all are connected")
     open_before = watcher.process.descriptors()
     for path in folder.iterdir():
         os.unlink(path)
