@@ -95,9 +95,9 @@ class Daemon:
     """
 
     def __init__(self, directory, configuration, arguments=(), listen=None, prefix=(),
-                 environment=None, log_format="json", log_level="info", config_name=None):
+                 environment=None, log_format="json", log_level="info"):
         self.directory = pathlib.Path(directory)
-        self.config_file = self.directory / (config_name or "connhealthd.yml")
+        self.config_file = self.directory / "connhealthd.yml"
         self.configure(configuration)
         # the path of a unix socket has room for 107 bytes (unix(7)); pytest's are long
         self._socket_directory = tempfile.mkdtemp(prefix="connhealth-")
