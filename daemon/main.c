@@ -158,12 +158,14 @@ static int start_http(struct daemon *self)
         .address_count = self->flags.listen_count,
     };
     char reason[CH_HTTP_REASON];
+    int r;
 
     self->families = (struct ch_family_writer){ch_sockets_metrics_render, self->sockets};
     self->status = (struct ch_json_writer){"sockets", ch_json_sockets_status_render, self->sockets};
-    if (ch_http_new(&setup, &self->http, reason) < 0) {
+    r = ch_http_new(&setup, &self->http, reason);
+    if (r < 0) {
         fprintf(stderr, "connhealthd: %s\n", reason);
-        return EXIT_RUNTIME;
+        return r == -EINVAL ? EXIT_UNUSABLE : EXIT_RUNTIME;
     }
     for (size_t i = 0; ch_http_address(self->http, i); i++)
         ch_log_fields(CH_LOG_INFO, "listening", "address", ch_http_address(self->http, i), NULL);

@@ -34,6 +34,14 @@ def children_of(pid):
     return found
 
 
+def signal_all(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass  # it ended by itself, as a server's children do
+
+
 class Process:
     """argv runs with its standard error (and output, if not piped apart) kept line by line."""
 
@@ -103,13 +111,11 @@ class Process:
         """Stops the process and all its descendants."""
         frozen = set()
         while not frozen.issuperset(tree := [self.pid, *children_of(self.pid)]):
-            for pid in tree:
-                os.kill(pid, signal.SIGSTOP)
+            signal_all(tree, signal.SIGSTOP)
             frozen.update(tree)
 
     def thaw(self):
-        for pid in [self.pid, *children_of(self.pid)]:
-            os.kill(pid, signal.SIGCONT)
+        signal_all([self.pid, *children_of(self.pid)], signal.SIGCONT)
 
     def kill(self):
         """SIGKILL to the tree. The process itself goes first, and with it what it listens on:
@@ -118,11 +124,7 @@ class Process:
         orphans = children_of(self.pid)
         self.signal(signal.SIGKILL)
         self._popen.wait()
-        for pid in orphans:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # its parent's death was its own
+        signal_all(orphans, signal.SIGKILL)
 
     def close(self):
         """Ends it by force if it still runs. May be called again."""
