@@ -140,6 +140,26 @@ def test_an_answer_that_is_not_the_expected_one(daemon, server):
 # --- sshd: greets once, then waits for its client
 
 
+def test_the_greeting_of_sshd(daemon, server):
+    """Without send the server speaks first: a connection for each exchange."""
+    service = server(Sshd)
+    watcher = daemon(group(service, heartbeat={"expect": r"^SSH-2\.0-OpenSSH"}))
+    for _ in range(3):
+        assert failures_of(watcher.wait_success("heartbeat")) == {}
+
+    service.freeze()
+    # nothing was asked, so nothing was acknowledged: no proof
+    last = watcher.wait_failure("heartbeat", **{**HUNG, "certain": False})
+    assert last["detail"]
+    service.thaw()
+    assert failures_of(watcher.wait_success("heartbeat")).keys() == {"timeout"}
+
+    service.kill()
+    watcher.wait_failure("heartbeat", **REFUSED)
+    service.start()
+    watcher.wait_success("heartbeat")
+
+
 def test_sshd_is_held_through_its_greeting(daemon, server):
     service = server(Sshd)
     tree = group(service, connect={})
