@@ -250,13 +250,12 @@ static void write_causes(struct ch_renderer *renderer, const struct ch_series *s
     }
 }
 
-static bool same_icmp_labels(const struct ch_icmp_count *a, const struct ch_icmp_count *b)
+static bool same_icmp_labels(const struct ch_icmp *a, const struct ch_icmp *b)
 {
-    return ch_icmp_word(&a->icmp) == ch_icmp_word(&b->icmp) &&
-           (a->icmp.version == 0) == (b->icmp.version == 0) &&
-           a->icmp.offender.family == b->icmp.offender.family &&
-           a->icmp.offender.scope == b->icmp.offender.scope &&
-           ch_addr_same_host(&a->icmp.offender, &b->icmp.offender);
+    if (ch_icmp_word(a) != ch_icmp_word(b) || a->offender.family != b->offender.family)
+        return false;
+    return a->offender.family == AF_UNSPEC ? (a->version == 0) == (b->version == 0)
+                                           : ch_addr_same_host(&a->offender, &b->offender);
 }
 
 static struct ch_icmp_count *next_icmp(const struct ch_icmp_count *row)
@@ -287,12 +286,12 @@ static void write_icmp(struct ch_renderer *renderer, const struct ch_series *ser
         struct ch_icmp_count *other = first;
         uint64_t count = 0;
 
-        while (!same_icmp_labels(other, row))
+        while (other != row && !same_icmp_labels(&other->icmp, &row->icmp))
             other = next_icmp(other);
         if (other != row)
             continue;
         for (; other; other = next_icmp(other))
-            if (same_icmp_labels(other, row))
+            if (same_icmp_labels(&other->icmp, &row->icmp))
                 count += ch_counter(&other->count);
         sample_icmp(renderer, series, &row->icmp, count);
     }
