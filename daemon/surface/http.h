@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP server: libmicrohttpd around the pure functions that render. For each
- * address it listens on, two threads; besides, one that watches deadlines.
+ * The HTTP server: libmicrohttpd around the pure functions that render, on two
+ * threads.
  *
- * Limits hold whatever a client does: connections for each address listened on
- * and for each client, memory for each connection, a time without traffic, and a
- * time for each request in all: from the end of the one before (or from the
+ * Limits hold whatever a client does: connections in all and of one client,
+ * memory for each connection, a time without traffic, and a time for each
+ * request in all: from the end of the one before (or from the
  * connection's start) to the end of its header, and from there to the last byte
  * of the answer.
  */
@@ -19,8 +19,8 @@
 struct ch_http;
 
 struct ch_http_limits {
-    unsigned connections;             /* for each address listened on; at least 2 */
-    unsigned connections_per_address; /* of one client's; 0: no limit */
+    unsigned connections;             /* in all */
+    unsigned connections_per_address; /* of one client (IPv6: of one /64); 0: no limit */
     size_t memory_bytes;              /* of one connection: header and output buffer */
     unsigned idle_s;                  /* without a byte either way; 0: no limit */
     int64_t request_ns;               /* for a request in all */
@@ -59,8 +59,8 @@ struct ch_http_setup {
      * unix:/path. */
     const char *const *addresses;
     size_t address_count;
-    /* Listening sockets that were passed to the process; they are used as they
-     * are, and stay open for their owner. */
+    /* Listening sockets that were passed to the process; they are made
+     * non-blocking, and stay open for their owner. */
     const int *sockets_passed;
     size_t socket_count;
 };

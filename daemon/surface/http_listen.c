@@ -2,6 +2,7 @@
 #include "http_listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -247,6 +248,8 @@ int http_listener_adopt(int fd, struct http_listener *ret, char reason[HTTP_REAS
         snprintf(reason, HTTP_REASON, "the passed descriptor %d is not a listening socket", fd);
         return -EINVAL;
     }
+    /* several threads accept from it: one that comes too late must not wait */
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     name_listener(&listener);
     *ret = listener;
     return 0;

@@ -58,6 +58,8 @@ static const struct field evidence_fields[] = {
     F("request_sent", request_sent, AS_BOOL),
     F("transmissions_refused", retrans_fail, AS_BOOL),
     F("stale_address", dns_stale, AS_BOOL),
+    F("answered_late", answered_late, AS_BOOL),
+    F("confirm_stuck", confirm_stuck, AS_BOOL),
     F("outstanding_bytes", outstanding, AS_U32),
     F("request_bytes", request_bytes, AS_U32),
     F("soft_errors", soft_errors, AS_U32),

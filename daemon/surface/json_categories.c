@@ -75,6 +75,7 @@ static void put_rules(struct json_build *build, cJSON *root)
         json_bool(build, object, "certain", rule->certain);
         json_text(build, object, "when", rule->when);
         json_text(build, object, "why", rule->why);
+        json_text(build, object, "says", rule->says);
     }
 }
 

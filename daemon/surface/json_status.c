@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "build.h"
+#include "connhealth/clock.h"
 #include "json.h"
 #include "json_build.h"
 #include "log.h"
@@ -91,7 +92,8 @@ int ch_json_status(struct ch_state *state, int64_t now_ns, const struct ch_json_
     json_text(&build, object, "revision", ch_build_revision());
     json_text(&build, object, "compiler", ch_build_compiler());
     json_time(&build, object, "started", state->started_ns);
-    json_seconds(&build, object, "uptime_seconds", now_ns - state->started_ns);
+    json_seconds(&build, object, "uptime_seconds",
+                 (now_ns - state->started_ns) / CH_NS_PER_MS * CH_NS_PER_MS);
     json_bool(&build, object, "ready", LOAD(state->ready));
     json_bool(&build, object, "healthy", LOAD(state->healthy));
     put_config(&build, object, state, generation);
@@ -100,7 +102,9 @@ int ch_json_status(struct ch_state *state, int64_t now_ns, const struct ch_json_
     for (size_t i = 0; i < writer_count && r == 0; i++)
         r = put_other(&build, object, &writers[i]);
     build.failed |= r < 0;
-    return json_finish(&build, object, out);
+    r = json_finish(&build, object, out);
+    ch_text_puts(out, "\n");
+    return r;
 }
 
 int ch_json_error(const char *message, struct ch_text *out)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request and its answer, between libmicrohttpd and the routes. Private to
+ * http. */
+#ifndef CH_SURFACE_HTTP_EXCHANGE_H
+#define CH_SURFACE_HTTP_EXCHANGE_H
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#include "http.h"
+
+/* The context of both functions. */
+struct http_exchanges {
+    const struct ch_http_setup *setup;
+    atomic_flag *reloading;
+    /* a header was read to its end, or an answer sent to its end */
+    void (*advanced)(void *context, struct MHD_Connection *connection);
+    void *context;
+};
+
+enum MHD_Result http_exchange_request(void *exchanges, struct MHD_Connection *connection,
+                                      const char *path, const char *method, const char *version,
+                                      const char *body, size_t *body_size, void **exchange_at);
+void http_exchange_completed(void *exchanges, struct MHD_Connection *connection, void **exchange_at,
+                             enum MHD_RequestTerminationCode code);
+
+#endif

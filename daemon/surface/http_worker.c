@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http_worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "connhealth/clock.h"
+#include "http_exchange.h"
+#include "log.h"
+
+/* Clients accepted at one go, before those that are there get their turn. */
+#define ACCEPT_MAX 64
+
+struct client {
+    struct client *previous, *next;
+    struct http_place *place;
+    int64_t deadline; /* monotonic; 0: passed, shut down, no longer in the ring */
+    int fd;
+};
+
+struct http_worker {
+    struct http_exchanges exchanges; /* what its callbacks are given */
+    struct http_shared *shared;
+    pthread_t thread;
+    struct MHD_Daemon *daemon;
+    int epoll_fd;
+    int spare_fd; /* given up for a moment when no other descriptor is left */
+    bool exhausted;
+    /* A ring, the nearest deadline first: all are as far away when they start,
+     * so adding at the end keeps the order. */
+    struct client clients;
+    struct client *entering; /* between accept and libmicrohttpd's notification */
+};
+
+/* --- clients and their deadlines */
+
+static void unlink_client(struct client *client)
+{
+    if (client->deadline == 0)
+        return;
+    client->previous->next = client->next;
+    client->next->previous = client->previous;
+    client->deadline = 0;
+}
+
+static void link_client(struct http_worker *worker, struct client *client)
+{
+    client->deadline = ch_clock_monotonic() + worker->shared->setup.limits.request_ns;
+    client->previous = worker->clients.previous;
+    client->next = &worker->clients;
+    client->previous->next = client;
+    worker->clients.previous = client;
+}
+
+static void free_client(struct http_worker *worker, struct client *client)
+{
+    unlink_client(client);
+    http_clients_leave(worker->shared->clients, client->place);
+    free(client);
+}
+
+static struct client *make_client(struct http_worker *worker, int fd, const struct ch_addr *addr)
+{
+    struct client *client = calloc(1, sizeof(*client));
+
+    if (!client)
+        return NULL;
+    client->place = http_clients_enter(worker->shared->clients, addr);
+    if (!client->place) {
+        free(client);
+        return NULL;
+    }
+    client->fd = fd;
+    return client;
+}
+
+/* To libmicrohttpd it looks as if the client had ended. */
+static void expire_clients(struct http_worker *worker)
+{
+    int64_t now;
+
+    if (worker->clients.next == &worker->clients)
+        return;
+    now = ch_clock_monotonic();
+    while (worker->clients.next != &worker->clients && worker->clients.next->deadline <= now) {
+        struct client *client = worker->clients.next;
+
+        unlink_client(client);
+        shutdown(client->fd, SHUT_RDWR);
+    }
+}
+
+static void restart_deadline(void *context, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct client *client = info ? info->socket_context : NULL;
+
+    if (!client || client->deadline == 0)
+        return;
+    unlink_client(client);
+    link_client(context, client);
+}
+
+/* The socket is still open at the end (daemon.c, MHD_cleanup_connections). */
+static void on_connection(void *context, struct MHD_Connection *connection, void **client_at,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_worker *worker = context;
+
+    (void)connection;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *client_at = worker->entering;
+        worker->entering = NULL;
+        link_client(worker, *client_at);
+    } else if (*client_at) {
+        free_client(worker, *client_at);
+        *client_at = NULL;
+    }
+}
+
+/* --- accepting */
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Without a descriptor a waiting client can neither be served nor sent away, and
+ * the listener stays readable: it is accepted with the spare one and dropped. */
+static void drop_one(struct http_worker *worker, int listener)
+{
+    int fd;
+
+    if (!worker->exhausted)
+        ch_log(CH_LOG_WARN, "no file descriptor is left for an HTTP client: dropping it");
+    worker->exhausted = true;
+    if (worker->spare_fd >= 0)
+        close(worker->spare_fd);
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    worker->spare_fd = open_spare();
+}
+
+static void add_client(struct http_worker *worker, int fd, const struct sockaddr *sa, socklen_t len)
+{
+    struct ch_addr addr = ch_addr_from_sockaddr(sa, len);
+
+    worker->exhausted = false;
+    worker->entering = make_client(worker, fd, &addr);
+    if (!worker->entering) {
+        close(fd);
+        return;
+    }
+    MHD_add_connection(worker->daemon, fd, sa, len); /* closes what it refuses */
+    if (worker->entering)
+        free_client(worker, worker->entering);
+    worker->entering = NULL;
+}
+
+/* False when there is nothing more to accept at present. */
+static bool accept_client(struct http_worker *worker, int listener)
+{
+    struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(addr);
+    int fd = accept4(listener, (struct sockaddr *)&addr, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0) {
+        add_client(worker, fd, (struct sockaddr *)&addr, len);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE)
+        drop_one(worker, listener);
+    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+        usleep(10000); /* memory: trying again at once would only spin */
+    return false;
+}
+
+static void accept_clients(struct http_worker *worker, int listener)
+{
+    for (int i = 0; i < ACCEPT_MAX && accept_client(worker, listener); i++)
+        ;
+}
+
+/* --- the thread */
+
+static int wait_ms(struct http_worker *worker)
+{
+    const struct client *first = worker->clients.next;
+    unsigned long long timeout;
+    int64_t wait = -1;
+
+    if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES)
+        wait = timeout < 60000 ? (int64_t)timeout : 60000;
+    if (first != &worker->clients) {
+        int64_t left = (first->deadline - ch_clock_monotonic() + CH_NS_PER_MS - 1) / CH_NS_PER_MS;
+
+        left = left < 0 ? 0 : left < 60000 ? left : 60000;
+        wait = wait < 0 || left < wait ? left : wait;
+    }
+    return (int)wait;
+}
+
+static void *run(void *context)
+{
+    struct http_worker *worker = context;
+    struct epoll_event events[16];
+
+    pthread_setname_np(pthread_self(), "http");
+    for (;;) {
+        int count = epoll_wait(worker->epoll_fd, events, 16, wait_ms(worker));
+
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.fd == worker->shared->stop_fd)
+                return NULL;
+            if (events[i].data.fd >= 0)
+                accept_clients(worker, events[i].data.fd);
+        }
+        MHD_run(worker->daemon);
+        expire_clients(worker);
+    }
+}
+
+/* --- start and stop */
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *context, const char *format,
+                                                         va_list args)
+{
+    char line[256];
+
+    (void)context;
+    if (!ch_log_enabled(CH_LOG_DEBUG))
+        return;
+    vsnprintf(line, sizeof(line), format, args);
+    line[strcspn(line, "\n")] = '\0';
+    ch_log_fields(CH_LOG_DEBUG, "http server", "text", line, NULL);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_worker *worker)
+{
+    const struct ch_http_limits *limits = &worker->shared->setup.limits;
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->connections, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)limits->memory_bytes, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)limits->idle_s, NULL},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_exchange_completed, &worker->exchanges},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, worker},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    /* the logger first: it hears of what is wrong with the other options */
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL,
+                            NULL, http_exchange_request, &worker->exchanges,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY, options,
+                            MHD_OPTION_END);
+}
+
+static int watch(struct http_worker *worker, int fd, int mark, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.fd = mark};
+
+    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int watch_all(struct http_worker *worker)
+{
+    const struct http_shared *shared = worker->shared;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    int r = info ? watch(worker, info->epoll_fd, -1, EPOLLIN) : -EIO;
+
+    if (r == 0)
+        r = watch(worker, shared->stop_fd, shared->stop_fd, EPOLLIN);
+    /* exclusive: one client wakes one worker */
+    for (size_t i = 0; i < shared->listener_count && r == 0; i++)
+        r = watch(worker, shared->listeners[i].fd, shared->listeners[i].fd,
+                  EPOLLIN | EPOLLEXCLUSIVE);
+    return r;
+}
+
+static struct http_worker *release(struct http_worker *worker)
+{
+    if (worker->daemon)
+        MHD_stop_daemon(worker->daemon);
+    if (worker->epoll_fd >= 0)
+        close(worker->epoll_fd);
+    if (worker->spare_fd >= 0)
+        close(worker->spare_fd);
+    free(worker);
+    return NULL;
+}
+
+int http_worker_new(struct http_shared *shared, struct http_worker **ret)
+{
+    struct http_worker *worker = calloc(1, sizeof(*worker));
+    int r = 0;
+
+    if (!worker)
+        return -ENOMEM;
+    worker->shared = shared;
+    worker->exchanges = (struct http_exchanges){
+        .setup = &shared->setup,
+        .reloading = &shared->reloading,
+        .advanced = restart_deadline,
+        .context = worker,
+    };
+    worker->clients.previous = worker->clients.next = &worker->clients;
+    worker->spare_fd = open_spare();
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->epoll_fd < 0)
+        r = -errno;
+    errno = 0;
+    if (r == 0 && !(worker->daemon = start_daemon(worker)))
+        r = errno ? -errno : -EIO;
+    if (r == 0)
+        r = watch_all(worker);
+    if (r == 0)
+        r = -pthread_create(&worker->thread, NULL, run, worker);
+    if (r < 0) {
+        release(worker);
+        return r;
+    }
+    *ret = worker;
+    return 0;
+}
+
+struct http_worker *http_worker_free(struct http_worker *worker)
+{
+    if (!worker)
+        return NULL;
+    pthread_join(worker->thread, NULL);
+    return release(worker);
+}
