@@ -103,8 +103,7 @@ static bool read_text(struct reader *reader, struct ch_node *node, const cJSON *
 }
 
 /* Recursion ends at CH_TREE_DEPTH_MAX, where ch_tree_add() refuses. */
-static bool read_value(struct reader *reader, struct ch_node *parent,
-                       const cJSON *item) // NOLINT(misc-no-recursion)
+static bool read_value(struct reader *reader, struct ch_node *parent, const cJSON *item)
 {
     struct cursor *cursor = &reader->cursor;
     struct ch_node_place place = {.line = cursor->line, .column = cursor->column};
