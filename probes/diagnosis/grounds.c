@@ -66,7 +66,7 @@ bool ch_ground_own_link_icmp_and_stuck(const struct ch_evidence *e)
 static bool own_retransmissions_refused(const struct ch_evidence *e)
 {
     return ch_sign_tcp(e) && e->retrans_fail && !ch_sign_stuck_here(e) && e->tcp.retrans == 0 &&
-           (e->tcp.state == 0 || e->tcp.retransmits > 0 || e->tcp.total_retrans > 0);
+           (e->tcp.state == 0 || e->tcp.retransmits > 0);
 }
 
 bool ch_ground_own_firewall_says_host(const struct ch_evidence *e)
@@ -217,8 +217,8 @@ bool ch_ground_zero_window(const struct ch_evidence *e)
     const struct ch_tcp_facts *tcp = &e->tcp;
     bool doubtful = e->confirm == CH_CONFIRM_SILENT || e->confirm == CH_CONFIRM_UNREACHABLE;
 
-    return held_silence(e) && tcp->has_snd_wnd && tcp->snd_wnd == 0 &&
-           (tcp->notsent_bytes > 0 || e->outstanding > 0) && tcp->retransmits == 0 &&
+    return held_silence(e) && tcp->has_snd_wnd && tcp->snd_wnd == 0 && tcp->notsent_bytes > 0 &&
+           tcp->unacked == 0 && tcp->retransmits == 0 &&
            (tcp->probes == 0 || (tcp->probes == 1 && !doubtful));
 }
 

@@ -66,6 +66,14 @@ static void sentences_name_the_evidence(void **state)
     assert_sentence(evidence_of("no descriptor"),
                     "this host could not connect to 10.0.2.7:6379: EMFILE (Too many open files); "
                     "proof: this host ran out of it; the target is not to blame");
+    assert_sentence(evidence_of("port unreachable 3/3 by the target"),
+                    "ICMP port unreachable (3/3) from the target itself 10.0.2.7 answered the SYN "
+                    "to 10.0.2.7:6379 after 3.0 s; proof: the host is up, and its own firewall "
+                    "rejects it");
+    assert_sentence(evidence_of("our firewall rejects with port unreachable"),
+                    "ICMP port unreachable (3/3) from this host 10.0.1.5 answered the SYN to "
+                    "10.0.2.7:6379 after 3.0 s, 1 retransmission; proof: this host's own firewall "
+                    "rejects it");
     assert_sentence(evidence_of("RST before accept"),
                     "the connection of 10.0.3.9:40123 was dead when it was accepted; proof: the "
                     "client gave the connection up before it was accepted");

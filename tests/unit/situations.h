@@ -253,6 +253,11 @@
     S("a link-local address without its interface", CONNECT, OTHER, NONE, UNKNOWN, I,              \
       .kind = CH_PROBE_CONNECT, .phase = CH_PHASE_CONNECT, ERRNO(EINVAL), AT_ONCE,                 \
       .peer = {.family = AF_INET6, .port = 80, .ip = {0xfe, 0x80, [15] = 1}})                      \
+    S("EINVAL for a global address", CONNECT, OTHER, NONE, NO_LOCAL_ROUTE, P, CONNECTING6,         \
+      ERRNO(EINVAL), AT_ONCE)                                                                      \
+    S("EINVAL for a link-local address with its interface", CONNECT, OTHER, NONE, NO_LOCAL_ROUTE,  \
+      P, .kind = CH_PROBE_CONNECT, .phase = CH_PHASE_CONNECT, ERRNO(EINVAL), AT_ONCE,              \
+      .peer = {.family = AF_INET6, .port = 80, .scope = 2, .ip = {0xfe, 0x80, [15] = 1}})          \
     S("a sandbox forbids the connection", CONNECT, DENIED, NONE, LOCAL_FIREWALL, I, CONNECTING,    \
       ERRNO(EPERM), AT_ONCE)                                                                       \
     S("our firewall drops the SYN", CONNECT, TIMEOUT, SILENCE, LOCAL_FIREWALL, I, CONNECTING,      \
@@ -263,6 +268,8 @@
       NO_ANSWER, I, CONNECTING, ERRNO(ETIMEDOUT),                                                  \
       .tcp = {.state = TCP_CLOSE, .retransmits = 6, .retrans = 1, .total_retrans = 6},             \
       .retrans_fail = true)                                                                        \
+    S("our firewall drops the SYN, TCP_INFO not known", CONNECT, TIMEOUT, SILENCE, LOCAL_FIREWALL, \
+      I, CONNECTING, DEADLINE, .retrans_fail = true)                                               \
     S("our firewall rejects with port unreachable", CONNECT, REFUSED, NONE, FIREWALL_REJECTED, P,  \
       CONNECTING, ERRNO(ECONNREFUSED), BY_US(3), SYN_DEAD(1, 1), .retrans_fail = true)             \
     S("our firewall rejects with prohibited", CONNECT, HOST_UNREACHABLE, NONE, FIREWALL_REJECTED,  \
@@ -302,6 +309,15 @@
     S("hung application, or the host left after its ACK", RECEIVE, TIMEOUT, SILENCE,               \
       APPLICATION_HUNG, I, RECEIVING, DEADLINE, TCP(TCP_ESTABLISHED, .bytes_acked = 145),          \
       NEW_SILENT)                                                                                  \
+    S("hung application, its window closed besides", RECEIVE, TIMEOUT, SILENCE, APPLICATION_HUNG,  \
+      P, RECEIVING, DEADLINE,                                                                      \
+      .tcp = {.state = TCP_ESTABLISHED, .has_snd_wnd = true, .bytes_acked = 145})                  \
+    S("a server that should greet says nothing, its port is closed now", RECEIVE, TIMEOUT,         \
+      SILENCE, PROCESS_GONE, I, HELD(RECEIVE), DEADLINE, TCP(TCP_ESTABLISHED, .bytes_acked = 1),   \
+      NEW_REFUSED)                                                                                 \
+    S("a server that should greet says nothing, new connections are taken", RECEIVE, TIMEOUT,      \
+      SILENCE, APPLICATION_HUNG, I, HELD(RECEIVE), DEADLINE,                                       \
+      TCP(TCP_ESTABLISHED, .bytes_acked = 1), NEW_CONNECTED)                                       \
     S("a server that should greet says nothing", RECEIVE, TIMEOUT, SILENCE, APPLICATION_HUNG, I,   \
       HELD(RECEIVE), DEADLINE, TCP(TCP_ESTABLISHED, .bytes_acked = 1), .duration_ns = 1 * SEC)     \
     S("a reply that came late, over a path with loss", RECEIVE, TIMEOUT, SILENCE, UNKNOWN, I,      \
@@ -321,6 +337,33 @@
     S("a slow reader", SEND, WOULD_BLOCK, SILENCE, PEER_NOT_READING, I, SENDING, DEADLINE,         \
       TCP(TCP_ESTABLISHED, .bytes_acked = 900000, .unacked = 40), .outstanding = 2500000,          \
       .send_incomplete = true, .stalled = true)                                                    \
+    S("peer did not read, its host may have left", SEND, WOULD_BLOCK, SILENCE, HOST_OR_PATH_LOST,  \
+      I, SENDING, DEADLINE, WINDOW_CLOSED(TCP_ESTABLISHED, 1), .send_incomplete = true,            \
+      NEW_SILENT)                                                                                  \
+    S("peer did not read, a router gives up now", SEND, WOULD_BLOCK, SILENCE, ROUTER_UNREACHABLE,  \
+      P, SENDING, DEADLINE, WINDOW_CLOSED(TCP_ESTABLISHED, 1), .send_incomplete = true,            \
+      NEW_ICMP(1))                                                                                 \
+    S("window probes unanswered, new connections work", SEND, WOULD_BLOCK, SILENCE, FLOW_DROPPED,  \
+      I, SENDING, DEADLINE, WINDOW_CLOSED(TCP_ESTABLISHED, 3), .send_incomplete = true,            \
+      NEW_CONNECTED)                                                                               \
+    S("window closed while data in flight is lost", SEND, WOULD_BLOCK, SILENCE, HOST_OR_PATH_LOST, \
+      I, SENDING, DEADLINE, .outstanding = 2500000, .send_incomplete = true, NEW_SILENT,           \
+      .tcp = {.state = TCP_ESTABLISHED,                                                            \
+              .has_snd_wnd = true,                                                                 \
+              .retransmits = 3,                                                                    \
+              .total_retrans = 3,                                                                  \
+              .notsent_bytes = 9000})                                                              \
+    S("window closed, the last segment not acknowledged", RECEIVE, TIMEOUT, SILENCE, UNKNOWN, I,   \
+      RECEIVING, DEADLINE, .outstanding = 72,                                                      \
+      .tcp = {.state = TCP_ESTABLISHED, .has_snd_wnd = true, .unacked = 1})                        \
+    S("the send buffer is full, TCP_INFO not known", SEND, WOULD_BLOCK, SILENCE, UNKNOWN, I,       \
+      SENDING, DEADLINE, .outstanding = 2500000, .send_incomplete = true, NEW_CONNECTED)           \
+    S("the deadline passes when all is sent", SEND, TIMEOUT, SILENCE, FLOW_DROPPED, I, SENDING,    \
+      DEADLINE, .outstanding = 2500000, NEW_CONNECTED)                                             \
+    S("the buffer is full because the flow was dropped", SEND, WOULD_BLOCK, SILENCE, FLOW_DROPPED, \
+      I, SENDING, DEADLINE,                                                                        \
+      TCP(TCP_ESTABLISHED, .retransmits = 2, .total_retrans = 3, .unacked = 40),                   \
+      .outstanding = 2500000, .send_incomplete = true, NEW_CONNECTED)                              \
     S("peer did not read, then its host left", SEND, TIMEOUT, SILENCE, HOST_OR_PATH_LOST, I,       \
       SENDING, ERRNO(ETIMEDOUT), WINDOW_CLOSED(TCP_CLOSE, 15), NEW_SILENT)                         \
     S("the buffer is full because the path is cut", SEND, WOULD_BLOCK, SILENCE, HOST_OR_PATH_LOST, \
@@ -354,6 +397,8 @@
       IDLE, ERRNO(ENETUNREACH), UNANSWERED(2), NEW_FAILED(ENETUNREACH))                            \
     S("our ARP fails under data in flight", RECEIVE, HOST_UNREACHABLE, NONE,                       \
       NEIGHBOUR_UNREACHABLE, P, RECEIVING, ERRNO(EHOSTUNREACH), STUCK_DEAD(8, 3))                  \
+    S("our ARP fails before anything left again", RECEIVE, HOST_UNREACHABLE, NONE,                 \
+      NEIGHBOUR_UNREACHABLE, I, RECEIVING, ERRNO(EHOSTUNREACH), STUCK_DEAD(3, 0))                  \
     S("our ARP fails, the deadline passes", RECEIVE, TIMEOUT, NONE, NEIGHBOUR_UNREACHABLE, P,      \
       RECEIVING, DEADLINE, STUCK(2, 0), NEW_SILENT)                                                \
     S("our ARP or route fails, no new connection tried", RECEIVE, TIMEOUT, NONE,                   \
@@ -432,6 +477,8 @@
       .goodbye = true, NEW_REFUSED)
 
 #define SITUATIONS_SILENCE(S)                                                                      \
+    S("no reply, TCP_INFO not known", RECEIVE, TIMEOUT, SILENCE, UNKNOWN, I, RECEIVING, DEADLINE,  \
+      NEW_CONNECTED)                                                                               \
     S("request not acknowledged, new connections are silent", RECEIVE, TIMEOUT, SILENCE,           \
       HOST_OR_PATH_LOST, I, RECEIVING, DEADLINE, RETRANSMITTING(2), NEW_SILENT)                    \
     S("request not acknowledged, new connections work", RECEIVE, TIMEOUT, SILENCE, FLOW_DROPPED,   \
@@ -488,6 +535,10 @@
       ERRNO(ECONNREFUSED), BY_TARGET(3))                                                           \
     S("UDP closed port, the sender not known", SEND, REFUSED, ICMP, PORT_CLOSED, I,                \
       DATAGRAM(SEND), ERRNO(ECONNREFUSED), AT_ONCE)                                                \
+    S("UDP closed port, the target is this host", RECEIVE, REFUSED, ICMP, PORT_CLOSED, P,          \
+      DATAGRAM(RECEIVE), ERRNO(ECONNREFUSED), .icmp = ICMP(3, 3, SELF, V4(10, 0, 2, 7, 0)))        \
+    S("UDP an earlier datagram's ICMP fails the send", SEND, HOST_UNREACHABLE, ICMP,               \
+      ROUTER_UNREACHABLE, P, DATAGRAM(SEND), ERRNO(EHOSTUNREACH), AT_ONCE, BY_ROUTER(1))           \
     S("UDP port unreachable by a router", RECEIVE, REFUSED, ICMP, FIREWALL_REJECTED, P,            \
       DATAGRAM(RECEIVE), ERRNO(ECONNREFUSED), BY_ROUTER(3))                                        \
     S("UDP host unreachable", RECEIVE, HOST_UNREACHABLE, ICMP, ROUTER_UNREACHABLE, P,              \
