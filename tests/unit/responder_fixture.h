@@ -4,6 +4,7 @@
 #ifndef CH_TEST_RESPONDER_FIXTURE_H
 #define CH_TEST_RESPONDER_FIXTURE_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -184,6 +185,44 @@ unused_ok static void expect_reply(int fd, uint64_t sequence)
     assert_true(frame.sequence == sequence);
     assert_true(frame.sent == (int64_t)sequence + 1);
     assert_memory_equal(&frame.ids, ch_frame_own_ids(), sizeof(frame.ids));
+}
+
+unused_ok static int connect_and_enter(struct fixture *f)
+{
+    uint64_t before = count_of(&f->counters.connections);
+    int fd = client_socket("127.0.0.1", f->port, SOCK_STREAM);
+
+    turn_until(f, &f->counters.connections, before + 1);
+    return fd;
+}
+
+/* A reset instead of a FIN (socket(7): SO_LINGER). */
+unused_ok static void close_by_reset(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+    close(fd);
+}
+
+unused_ok static void expect_end_of_stream(int fd)
+{
+    uint8_t byte;
+
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+}
+
+/* Requests until the responder waits to send. Returns how many it has read. */
+unused_ok static void stall_the_responder(struct fixture *f, int fd)
+{
+    uint8_t bytes[CH_FRAME_SIZE];
+
+    make_request(1, bytes);
+    while (f->responder->conns->stalled_since == 0) {
+        if (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            assert_int_equal(errno, EAGAIN);
+        assert_int_equal(ch_loop_turn(f->loop, 0), 0);
+    }
 }
 
 #endif
