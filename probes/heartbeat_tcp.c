@@ -347,6 +347,21 @@ static bool peer_kernel_answers(const struct ch_evidence *evidence)
     return acked || (no_room && tcp->retransmits == 0 && tcp->probes == 0);
 }
 
+/* Counts a miss. A greeting comes only at the start of a connection; an answer
+ * may still come for a while. A silent connection is left to the confirming
+ * connect, where there is one. */
+static bool wants_a_new_connection(struct heartbeat *self, bool alive)
+{
+    if (!ch_exchange_sends(&self->exchange))
+        return true;
+    if (++self->tcp.misses < self->tcp.reopen_after)
+        return false;
+    self->tcp.reopen_after = self->tcp.reopen_after * 2 < REOPEN_MOST
+                                 ? (uint16_t)(self->tcp.reopen_after * 2)
+                                 : REOPEN_MOST;
+    return alive || !self->probe.spec->confirm;
+}
+
 static void missed(struct heartbeat *self)
 {
     struct ch_evidence evidence = {.phase = (uint8_t)present_phase(self), .end = CH_END_DEADLINE};
@@ -359,14 +374,9 @@ static void missed(struct heartbeat *self)
     evidence.silent_ns = ch_sight_silence(&evidence.tcp, evidence.age_ns);
     alive = peer_kernel_answers(&evidence);
     self->tcp.attempt = false;
-    if (++self->tcp.misses >= self->tcp.reopen_after) {
-        self->tcp.reopen_after = self->tcp.reopen_after * 2 < REOPEN_MOST
-                                     ? (uint16_t)(self->tcp.reopen_after * 2)
-                                     : REOPEN_MOST;
-        if (alive || !self->probe.spec->confirm) {
-            end_exchange(self);
-            ch_held_drop(&self->tcp.held);
-        }
+    if (wants_a_new_connection(self, alive)) {
+        end_exchange(self);
+        ch_held_drop(&self->tcp.held);
     }
     ch_held_report(&self->tcp.held, &evidence, !alive && ch_exchange_sends(&self->exchange));
 }

@@ -81,10 +81,10 @@ int64_t ch_schedule_retry(uint32_t failures, int64_t interval, uint64_t seed)
     int64_t wait;
 
     if (doublings > RETRY_DOUBLINGS)
-        doublings = RETRY_DOUBLINGS;
+        return interval;
     wait = RETRY_FIRST_NS << doublings;
-    if (wait > interval)
-        wait = interval;
+    if (wait >= interval)
+        return interval;
     /* three quarters to the whole of it, so that a thousand connections that
      * broke together do not come back together */
     return wait - (int64_t)(seed % (uint64_t)(wait / 4 + 1));

@@ -29,8 +29,8 @@ int64_t ch_schedule_next(int64_t now, int64_t offset, int64_t interval);
 /* The place of a series in its interval: 0 <= offset < interval. */
 int64_t ch_schedule_offset(const struct ch_series *series);
 /* A persistent probe without a connection tries again sooner than its interval:
- * how long after the failures-th failure in a row, spread by seed. Never more
- * than interval. */
+ * how long after the failures-th failure in a row, spread by seed. Interval itself
+ * once the back-off has reached it: from then on the probe keeps to its places. */
 int64_t ch_schedule_retry(uint32_t failures, int64_t interval, uint64_t seed);
 /* Whether `close: auto` should mean RST for this generation. */
 bool ch_schedule_wants_reset(const struct ch_generation *generation);

@@ -507,13 +507,14 @@ static void a_greeting_takes_a_connection_each(void **state)
     struct ch_probe_spec spec = spec_of(CH_PROBE_HEARTBEAT, CH_TRANSPORT_TCP, port, &options);
     struct ch_probe *probe;
 
+    int fd;
+
     (void)state;
     free(options.send.data);
     options.send = (struct ch_bytes){0};
+    spec.confirm = false; /* whose connections the server would have to tell apart */
     probe = make(&spec);
     for (unsigned i = 1; i <= 2; i++) {
-        int fd;
-
         start(probe);
         fd = accept_one(listener);
         say(fd, "+PONG hello\r\n");
@@ -522,6 +523,25 @@ static void a_greeting_takes_a_connection_each(void **state)
         close(fd);
     }
     assert_int_equal(opens, 2);
+
+    /* One that stays out is not waited for in the next attempt: a greeting that
+     * comes late would be followed by none. */
+    start(probe);
+    close(accept_one(listener));
+    until_finished(3);
+    assert_int_equal(seen.end, CH_END_EOF);
+    start(probe);
+    fd = accept_one(listener);
+    expire(probe);
+    until_finished(4);
+    assert_int_equal(seen.end, CH_END_DEADLINE);
+    close(fd);
+    start(probe);
+    fd = accept_one(listener);
+    say(fd, "+PONG hello\r\n");
+    until_finished(5);
+    assert_int_equal(seen.end, CH_END_OK);
+    close(fd);
     ch_probe_free(probe);
     close(listener);
     clear(&options);
