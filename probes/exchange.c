@@ -22,8 +22,17 @@ void ch_exchange_clear(struct ch_exchange *exchange)
     exchange->reply_len = exchange->reply_size = 0;
 }
 
+void ch_exchange_begin_stream(struct ch_exchange *exchange)
+{
+    ch_exchange_clear(exchange);
+    exchange->goodbye = false;
+}
+
 void ch_exchange_forget_reply(struct ch_exchange *exchange)
 {
+    /* What is left of a native stream is the beginning of its next frame. */
+    if (ch_exchange_native(exchange))
+        return;
     /* Long replies give their memory back: ten thousand idle connections must
      * not keep the size of their longest answer. */
     if (exchange->reply_size > 1024)
@@ -84,8 +93,10 @@ static enum ch_reply judge_frame(struct ch_exchange *exchange, const uint8_t *by
         return CH_REPLY_MISMATCH;
     exchange->ids = frame.ids;
     exchange->ids_known = true;
-    if (frame.type == CH_FRAME_GOODBYE)
-        return CH_REPLY_GOODBYE;
+    if (frame.type == CH_FRAME_GOODBYE) {
+        exchange->goodbye = true;
+        return CH_REPLY_MORE;
+    }
     /* An answer to an earlier request came late: ours is still to come. */
     return frame.sequence == exchange->sequence ? CH_REPLY_ANSWERED : CH_REPLY_MORE;
 }
@@ -101,9 +112,13 @@ static enum ch_reply take_stream_frames(struct ch_exchange *exchange)
     enum ch_reply reply = CH_REPLY_MORE;
     size_t used = 0;
 
-    while (reply == CH_REPLY_MORE && exchange->reply_len - used >= CH_FRAME_SIZE) {
-        reply = judge_frame(exchange, exchange->reply + used);
-        if (reply != CH_REPLY_MISMATCH)
+    /* To the last: a goodbye may have come with the answer. */
+    while (reply != CH_REPLY_MISMATCH && exchange->reply_len - used >= CH_FRAME_SIZE) {
+        enum ch_reply next = judge_frame(exchange, exchange->reply + used);
+
+        if (next != CH_REPLY_MORE)
+            reply = next;
+        if (next != CH_REPLY_MISMATCH)
             used += CH_FRAME_SIZE;
     }
     if (reply == CH_REPLY_MORE &&

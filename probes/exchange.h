@@ -19,7 +19,6 @@ enum ch_reply {
     CH_REPLY_ANSWERED,
     CH_REPLY_MORE,     /* not yet */
     CH_REPLY_MISMATCH, /* it cannot become the answer any more */
-    CH_REPLY_GOODBYE,  /* native: the peer is stopping */
 };
 
 struct ch_exchange {
@@ -29,6 +28,7 @@ struct ch_exchange {
     size_t reply_len, reply_size;
     struct ch_identity_ids ids; /* of the peer, from the last native reply */
     bool ids_known;
+    bool goodbye; /* native: the peer has said that it is stopping */
 };
 
 /* options without any of send and expect make it native. */
@@ -40,6 +40,9 @@ static inline bool ch_exchange_native(const struct ch_exchange *exchange)
 }
 /* Something is sent at all: else the peer speaks first, and only once. */
 bool ch_exchange_sends(const struct ch_exchange *exchange);
+
+/* A new connection: nothing of the last one's stream counts any more. */
+void ch_exchange_begin_stream(struct ch_exchange *exchange);
 
 /* The next request; frame is used when native. Points into frame or options. */
 struct ch_bytes ch_exchange_request(struct ch_exchange *exchange, uint8_t frame[CH_FRAME_SIZE]);

@@ -188,9 +188,13 @@ static void mismatched(struct heartbeat *self)
  * the events of a descriptor that is ready makes a new edge. */
 static bool take(struct heartbeat *self, const uint8_t *data, size_t len, bool more)
 {
+    enum ch_reply reply;
+
     if (!self->tcp.outstanding && !ch_exchange_native(&self->exchange))
         return true; /* unasked for: a notice, or the rest of an answer that was enough */
-    switch (ch_exchange_take(&self->exchange, data, len, false)) {
+    reply = ch_exchange_take(&self->exchange, data, len, false);
+    self->tcp.held.goodbye = self->exchange.goodbye;
+    switch (reply) {
     case CH_REPLY_ANSWERED:
         if (!self->tcp.outstanding)
             return true;
@@ -201,9 +205,6 @@ static bool take(struct heartbeat *self, const uint8_t *data, size_t len, bool m
     case CH_REPLY_MISMATCH:
         mismatched(self);
         return false;
-    case CH_REPLY_GOODBYE:
-        self->tcp.held.goodbye = true;
-        return true;
     case CH_REPLY_MORE:
         return true;
     }
@@ -302,6 +303,7 @@ static void on_heartbeat_dialled(struct ch_dial *dial, const struct ch_evidence 
         return;
     }
     set_socket_options(self);
+    ch_exchange_begin_stream(&self->exchange);
     self->tcp.bytes_before = 0;
     self->tcp.facts_due = 0;
     self->tcp.request_bytes = 0;

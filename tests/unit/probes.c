@@ -589,6 +589,39 @@ static void native_ids_tell_a_restart(void **state)
     close(listener);
 }
 
+/* A responder that stops right after an answer: one read brings both frames. */
+static void a_goodbye_beside_the_answer_is_heard(void **state)
+{
+    struct ch_heartbeat_options options = {0};
+    struct ch_identity_ids ids = {{1}, {2}};
+    uint8_t bytes[2 * CH_FRAME_SIZE];
+    struct ch_frame frame;
+    uint16_t port = 0;
+    int listener = listen_on(SOCK_STREAM, &port), fd;
+    struct ch_probe_spec spec = spec_of(CH_PROBE_HEARTBEAT, CH_TRANSPORT_TCP, port, &options);
+    struct ch_probe *probe = make(&spec);
+
+    (void)state;
+    start(probe);
+    fd = accept_one(listener);
+    assert_int_equal(read_some(fd, (char *)bytes, CH_FRAME_SIZE), CH_FRAME_SIZE);
+    assert_true(ch_frame_decode(bytes, &frame));
+    frame.type = CH_FRAME_REPLY;
+    frame.ids = ids;
+    ch_frame_encode(&frame, bytes);
+    ch_frame_encode(&(struct ch_frame){.type = CH_FRAME_GOODBYE, .ids = ids},
+                    bytes + CH_FRAME_SIZE);
+    assert_int_equal(send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL), sizeof(bytes));
+    until_finished(1);
+    assert_int_equal(seen.end, CH_END_OK);
+    close(listener);
+    close(fd);
+    until_finished(2);
+    assert_int_equal(seen.end, CH_END_EOF);
+    assert_true(seen.goodbye);
+    ch_probe_free(probe);
+}
+
 /* An ICMP port unreachable leaves the socket usable: the same one is used when
  * somebody listens there at last. */
 static void udp_goes_on_after_a_refusal(void **state)
@@ -732,6 +765,7 @@ int main(void)
         TEST(an_unexpected_reply_ends_the_connection),
         TEST(a_greeting_takes_a_connection_each),
         TEST(native_ids_tell_a_restart),
+        TEST(a_goodbye_beside_the_answer_is_heard),
         TEST(udp_goes_on_after_a_refusal),
         TEST(keepalive_looks_and_notices_the_end),
         TEST(no_descriptor_is_our_own_failure),
