@@ -156,6 +156,8 @@ class Bench:
             problem = "it failed before the fault"
         elif not case.expect:
             problem = "it failed" if told else None
+        elif not told:
+            problem = "it did not fail"
         elif told[0] not in case.expect:
             problem = "another verdict"
         elif not set(told) <= {*case.expect, *case.then}:
@@ -166,6 +168,8 @@ class Bench:
     def _miscounted(self, trial, evidence):
         """The counters hold the same categories as the events."""
         target = self.findings.target(trial.key)
+        if target is None:
+            return "the target is not known"
         counted = {category for category, count in target["failures"].items() if count}
         seen = {event["category"] for event in evidence}
         return None if counted == seen else f"counted {counted}, events tell {seen}"
@@ -185,6 +189,47 @@ class Bench:
                 evidence = self.findings.failures(trial.key) if trial.key else ()
                 return Result(case, f"{type(error).__name__}: {error}",
                               self.findings.told_verdicts(trial.key) if trial.key else (), evidence)
+
+
+    def run_together(self, cases, pool):
+        """All trials in force at the same time. The targets are there from the start, or come
+        with their fault, as their cases say; none goes before the last was judged."""
+        prepared = [(case, pool.submit(self.prepare, case)) for case in cases]
+        results, trials = [], []
+        with contextlib.ExitStack() as stack:
+            for case, future in prepared:
+                try:
+                    trials.append(future.result())
+                    stack.enter_context(trials[-1].stack)
+                except Exception as error:
+                    results.append(Result(case, f"could not be prepared: {error!r}"))
+            for step in (self.until_healthy, self.strike):
+                failed = dict(pool.map(lambda trial: (trial, self._attempt(step, trial)), trials))
+                results += [Result(trial.case, problem, self.findings.told_verdicts(trial.key),
+                                   self.findings.failures(trial.key))
+                            for trial, problem in failed.items() if problem]
+                trials = [trial for trial, problem in failed.items() if not problem]
+            self._observe_together(trials)
+            results += [self.judge(trial) for trial in trials]
+        return results
+
+    @staticmethod
+    def _attempt(step, trial):
+        try:
+            step(trial)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _observe_together(self, trials):
+        find, end = self.findings, time.monotonic() + max(WATCH, SETTLE)
+
+        def all_failed():
+            return time.monotonic() > end and all(
+                find.failures(trial.key) for trial in trials if trial.case.expect)
+
+        with contextlib.suppress(AssertionError):
+            find.wait(all_failed, 15, lambda: "")
 
 
 def confusion(results):

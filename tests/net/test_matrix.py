@@ -32,6 +32,12 @@ def say(pytestconfig):
     return write
 
 
+def tell(say, results, begun):
+    say(f"{len(results)} cases in {time.monotonic() - begun:.0f} s")
+    for line in bench.confusion(results):
+        say(line)
+
+
 @pytest.fixture(scope="module")
 def one_by_one(network, tmp_path_factory, say):
     """Every case, in random order, some at a time on their own addresses."""
@@ -43,9 +49,7 @@ def one_by_one(network, tmp_path_factory, say):
     with bench.Bench(network, tmp_path_factory.mktemp("one") / "daemon") as runner:
         with concurrent.futures.ThreadPoolExecutor(WIDTH) as pool:
             results = list(pool.map(runner.run, cases))
-    say(f"{len(cases)} cases in {time.monotonic() - begun:.0f} s")
-    for line in bench.confusion(results):
-        say(line)
+    tell(say, results, begun)
     return {result.case.name: result for result in results}
 
 
@@ -58,3 +62,18 @@ def test_named_rightly(one_by_one, name):
     result = one_by_one[name]
     if result.problem:
         pytest.fail(result.explain(), pytrace=False)
+
+
+def test_overlapping_faults_stay_apart(network, tmp_path, say):
+    """Every fault at the same time, each on a target of its own: none bleeds into another."""
+    cases = chosen()
+    random.Random(SEED + 1).shuffle(cases)
+    say(f"\n{len(cases)} faults at the same time")
+    begun = time.monotonic()
+    with bench.Bench(network, tmp_path / "daemon") as runner, \
+            concurrent.futures.ThreadPoolExecutor(32) as pool:
+        results = runner.run_together(cases, pool)
+    tell(say, results, begun)
+    wrong = [result.explain() for result in results if result.problem]
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
