@@ -245,7 +245,8 @@ static void read_peer(struct ch_walk *walk, const struct ch_node *node, struct c
         ch_report_node(walk->report, node, "has no name; add one, such as name: databases");
     if (!networks || ch_node_is_null(networks) ||
         (networks->kind == CH_NODE_LIST && networks->count == 0))
-        ch_report_node(walk->report, networks ? networks : node, "has no networks; add some, such as [10.0.0.0/8]");
+        ch_report_node(walk->report, networks ? networks : node,
+                       "has no networks; add some, such as [10.0.0.0/8]");
     for (size_t i = 0; peer->name && i + 1 < config->sockets.peer_count; i++) {
         const char *other = config->sockets.peers[i].name;
 
