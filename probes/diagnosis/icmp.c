@@ -5,7 +5,7 @@
 
 #include "signs.h"
 
-#define ANY_CODE   -1
+#define ANY_CODE   (-1)
 #define HOST       CH_ICMP_SAYS_HOST
 #define NO_WAY     CH_ICMP_SAYS_NO_WAY
 #define EXPIRED    CH_ICMP_SAYS_EXPIRED

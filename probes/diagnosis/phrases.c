@@ -53,7 +53,7 @@ void ch_say_duration(struct ch_phrase *phrase, const char *lead, int64_t ns)
     else if (ns < CH_NS_PER_S)
         ch_say(phrase, "%s%d ms", lead, (int)(ns / CH_NS_PER_MS));
     else if (ns < 60 * CH_NS_PER_S)
-        ch_say(phrase, "%s%.1f s", lead, (double)(ns / CH_NS_PER_MS) / 1000);
+        ch_say(phrase, "%s%.1f s", lead, (double)ns / CH_NS_PER_S);
     else
         say_two_units(phrase, lead, ns / CH_NS_PER_S);
 }

@@ -29,7 +29,7 @@ static const struct rule {
     struct ch_rule shown;
     bool (*holds)(const struct ch_evidence *evidence); /* NULL: always */
 } rules[] = {
-    /* clang-format off: one column a line */
+    /* clang-format off */
 
     /* This host, the name, the reply. */
 
@@ -55,14 +55,17 @@ static const struct rule {
      SAYS("the client gave the connection up before it was accepted")},
 
     {CAUSE(UNEXPECTED_REPLY), PROOF, TEST(mismatch),
-     WHEN("a reply came and was not the expected one"), WHY("the bytes are in the evidence"),
+     WHEN("a reply came and was not the expected one"),
+     WHY("the bytes are in the evidence"),
      SAYS("something answers there, and not as it should")},
 
-    {CAUSE(KILLED_LOCALLY), PROOF, TEST(killed_locally), WHEN("the errno is ECONNABORTED"),
+    {CAUSE(KILLED_LOCALLY), PROOF, TEST(killed_locally),
+     WHEN("the errno is ECONNABORTED"),
      WHY("only tcp_abort() and udp_abort() set it, for SOCK_DESTROY (sock_diag(7)), as ss -K does"),
      SAYS("something on this host destroyed the socket")},
 
-    {CAUSE(LOCAL_FIREWALL), PROOF, TEST(datagram_forbidden), WHEN("sending a datagram gave EPERM"),
+    {CAUSE(LOCAL_FIREWALL), PROOF, TEST(datagram_forbidden),
+     WHEN("sending a datagram gave EPERM"),
      WHY("a drop in the output path comes back from a UDP send as EPERM (nf_hook_slow() in "
          "net/netfilter/core.c; a cgroup's packet filter does the same)"),
      SAYS("this host's own packet filter, or the unit's IPAddressDeny=, drops the datagrams")},
@@ -98,7 +101,8 @@ static const struct rule {
           "firewall rejects in that way; ip neigh would tell")},
 
     {CAUSE(PORT_CLOSED), PROOF, TEST(udp_port_unreachable),
-     WHEN("UDP: the target itself answered port unreachable"), WHY("RFC 1122, 4.1.3.1"),
+     WHEN("UDP: the target itself answered port unreachable"),
+     WHY("RFC 1122, 4.1.3.1"),
      SAYS("the host answers and nothing listens on that port (its firewall could send the same)")},
 
     {CAUSE(FIREWALL_REJECTED), PROOF, TEST(rejected_here),
@@ -153,7 +157,8 @@ static const struct rule {
      SAYS("nothing listens on that port, or a firewall on the way rejects; the ICMP error's sender "
           "would decide")},
 
-    {CAUSE(NEVER_LEFT_HOST), PROOF, TEST(datagrams_kept), WHEN("UDP: the send buffer stayed full"),
+    {CAUSE(NEVER_LEFT_HOST), PROOF, TEST(datagrams_kept),
+     WHEN("UDP: the send buffer stayed full"),
      WHY("a datagram counts against the buffer until it has left this host (sock_wfree())"),
      SAYS("the datagrams before are still in this host: its link, queue or neighbour table holds "
           "them")},
@@ -162,8 +167,8 @@ static const struct rule {
      WHEN("no answer to the SYN, and retransmissions were due that never left"),
      WHY("a route was found, and TCP holds its copies back while the first still waits for ARP or "
          "ND in this host (TCPSpuriousRtxHostQueues)"),
-     SAYS(
-         "the SYN never left: the gateway or neighbour on our own link does not answer ARP or ND")},
+     SAYS("the SYN never left: the gateway or neighbour on our own link does not answer ARP or "
+          "ND")},
 
     {CAUSE(LOCAL_FIREWALL), INFERENCE, TEST(syn_refused_here),
      WHEN("no answer to the SYN, no retransmission is out though one was due, and this host's "
@@ -172,13 +177,15 @@ static const struct rule {
          "failed (__tcp_retransmit_skb()) and not as being out; the counter is the whole host's"),
      SAYS("this host's own firewall drops the SYN; nft list ruleset would tell")},
 
-    {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_datagram), WHEN("UDP: no answer to the datagram"),
+    {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_datagram),
+     WHEN("UDP: no answer to the datagram"),
      WHY("a host that is down, a filter that drops and a service that says nothing look the same "
          "from here"),
      SAYS("the host is down, a firewall drops, or the service does not answer; a TCP connect to "
           "that host would rule out the first")},
 
-    {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_start), WHEN("no answer to the SYN"),
+    {CAUSE(NO_ANSWER), INFERENCE, TEST(silent_start),
+     WHEN("no answer to the SYN"),
      WHY("a host that is down, a filter that drops and a full accept queue look the same from "
          "here"),
      SAYS("the host is down, a firewall drops, or the accept queue is full; an answer from another "
@@ -229,9 +236,8 @@ static const struct rule {
      WHEN("retransmissions were due that never left; or this host itself says host unreachable to "
           "a new connection"),
      WHY("failing ARP or ND does that, and so does a route that is gone (measured)"),
-     SAYS(
-         "nothing leaves this host: its neighbour does not answer ARP or ND, or the route is gone; "
-         "ip neigh and ip route get would tell")},
+     SAYS("nothing leaves this host: its neighbour does not answer ARP or ND, or the route is "
+          "gone; ip neigh and ip route get would tell")},
 
     {CAUSE(APPLICATION_HUNG), PROOF, TEST(hung_for_sure),
      WHEN("the deadline passed and the whole request is acknowledged"),
@@ -249,14 +255,14 @@ static const struct rule {
     {CAUSE(APPLICATION_HUNG), INFERENCE, TEST(no_greeting),
      WHEN("the connection was made, the server was to speak first, and nothing came"),
      WHY("the handshake is the kernel's work, the greeting the application's"),
-     SAYS(
-         "the peer's kernel took the connection, its application says nothing; lost segments would "
-         "look the same")},
+     SAYS("the peer's kernel took the connection, its application says nothing; lost segments "
+          "would look the same")},
 
     /* The peer's own word: a goodbye, or the ids of the native heartbeat before
      * the break and on the new connection. */
 
-    {CAUSE(PEER_SHUTDOWN), PROOF, TEST(goodbye), WHEN("a goodbye came, then the connection ended"),
+    {CAUSE(PEER_SHUTDOWN), PROOF, TEST(goodbye),
+     WHEN("a goodbye came, then the connection ended"),
      WHY("the native heartbeat's goodbye is sent at a clean stop only"),
      SAYS("the service was stopped cleanly")},
 
@@ -367,7 +373,8 @@ static const struct rule {
      SAYS("the host is down or the path to or from it is cut, one observer cannot say which; other "
           "hosts behind the same router would decide")},
 
-    {CAUSE(UNKNOWN), INFERENCE, .holds = NULL, WHEN("none of the above"),
+    {CAUSE(UNKNOWN), INFERENCE, .holds = NULL,
+     WHEN("none of the above"),
      WHY("the evidence does not decide between several causes, or is not known"),
      SAYS("the evidence does not tell the cause")},
     /* clang-format on */

@@ -137,7 +137,7 @@
 #define P 1 /* proof */
 #define I 0 /* inference */
 
-/* clang-format off: a table */
+/* clang-format off */
 
 #define SITUATIONS_RESOLVE(S)                                                                      \
     S("NXDOMAIN", RESOLVE, NAME_RESOLUTION, NONE, NAME_NOT_FOUND, P, .kind = CH_PROBE_CONNECT,     \
