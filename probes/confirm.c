@@ -157,8 +157,10 @@ static void on_confirm_timer(struct ch_timer *timer, int64_t now)
         conclude_connected(confirm);
         return;
     }
-    ch_dial_expire(&confirm->dial, &evidence);
-    conclude_failed(confirm, &evidence);
+    if (ch_dial_expire(&confirm->dial, &evidence))
+        conclude_failed(confirm, &evidence);
+    else
+        conclude_connected(confirm);
 }
 
 int ch_confirm_start(struct ch_prober *prober, const struct ch_addr *peer, bool native,

@@ -84,7 +84,10 @@ static void connect_expire(struct ch_probe *probe)
 {
     struct ch_evidence evidence;
 
-    ch_dial_expire(&connect_of(probe)->dial, &evidence);
+    if (!ch_dial_expire(&connect_of(probe)->dial, &evidence)) {
+        on_dialled(&connect_of(probe)->dial, NULL);
+        return;
+    }
     if (evidence.icmp.version != 0)
         probe->prober->ops->icmp(probe, &evidence.icmp);
     finish(probe, &evidence);

@@ -349,8 +349,22 @@ void ch_dial_start(struct ch_dial *dial, int64_t deadline)
         use_answer(dial, &answer);
 }
 
-void ch_dial_expire(struct ch_dial *dial, struct ch_evidence *evidence)
+static bool made_after_all(struct ch_dial *dial)
 {
+    struct ch_tcp_facts tcp;
+
+    return dial->io.fd >= 0 && ch_sight_tcp(dial->io.fd, &tcp) && tcp.state == CH_TCP_ESTABLISHED;
+}
+
+bool ch_dial_expire(struct ch_dial *dial, struct ch_evidence *evidence)
+{
+    if (made_after_all(dial)) {
+        dial->connected_after_ns = ch_clock_monotonic() - dial->started;
+        ch_loop_timer_disarm(dial->prober->loop, &dial->timer);
+        forget_candidates(dial);
+        dial->busy = false;
+        return false;
+    }
     *evidence = (struct ch_evidence){.phase = CH_PHASE_CONNECT, .end = CH_END_DEADLINE};
     if (dial->io.fd < 0) { /* the name is still being looked up */
         evidence->phase = CH_PHASE_RESOLVE;
@@ -364,6 +378,7 @@ void ch_dial_expire(struct ch_dial *dial, struct ch_evidence *evidence)
             evidence->end = CH_END_ERRNO; /* it died in this very turn */
     }
     ch_dial_close(dial);
+    return true;
 }
 
 void ch_dial_close(struct ch_dial *dial)

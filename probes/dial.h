@@ -49,8 +49,10 @@ void ch_dial_start(struct ch_dial *dial, int64_t deadline);
 /* The same to one address, without a lookup. */
 void ch_dial_start_at(struct ch_dial *dial, const struct ch_addr *peer, int64_t deadline);
 /* Its time is over: fills the evidence of it and closes. Only while busy; done
- * is not called. */
-void ch_dial_expire(struct ch_dial *dial, struct ch_evidence *evidence);
+ * is not called. False if the connection was made after all and waits to be
+ * noticed, because this process was held up: then nothing is closed and the
+ * descriptor is the probe's, as after done. */
+bool ch_dial_expire(struct ch_dial *dial, struct ch_evidence *evidence);
 /* Closes whatever is open, busy or connected; no call of done. */
 void ch_dial_close(struct ch_dial *dial);
 /* Closes with an RST: no TIME_WAIT stays behind on this host. */

@@ -211,7 +211,8 @@ static bool take(struct heartbeat *self, const uint8_t *data, size_t len, bool m
     return true;
 }
 
-static void receive_failed(struct heartbeat *self, int error, uint32_t events)
+/* True if the connection is over: the probe must not be touched. */
+static bool receive_failed(struct heartbeat *self, int error, uint32_t events)
 {
     int fd = self->tcp.held.dial.io.fd;
     struct ch_tcp_facts facts = {0};
@@ -219,17 +220,24 @@ static void receive_failed(struct heartbeat *self, int error, uint32_t events)
     if (error == EAGAIN) {
         if (events & EPOLLERR)
             ch_held_soft_error(&self->tcp.held, ch_sight_error(fd));
-        return;
+        return false;
     }
     ch_sight_tcp(fd, &facts);
-    if (facts.state == CH_TCP_CLOSE)
+    if (facts.state == CH_TCP_CLOSE) {
         broke(self, CH_END_ERRNO, error);
-    else
-        ch_held_soft_error(&self->tcp.held, error);
+        return true;
+    }
+    ch_held_soft_error(&self->tcp.held, error);
+    return false;
 }
 
-/* Reads once. True if there may be more, and the probe is as it was. */
-static bool receive(struct heartbeat *self, uint32_t events)
+enum received {
+    RECEIVED_OVER,    /* something was reported: the probe must not be touched */
+    RECEIVED_NOTHING, /* that decides anything, and there is no more for now */
+    RECEIVED_MORE,
+};
+
+static enum received receive(struct heartbeat *self, uint32_t events)
 {
     uint8_t data[READ_SIZE];
     ssize_t n = recv(self->tcp.held.dial.io.fd, data, sizeof(data), MSG_DONTWAIT);
@@ -237,15 +245,25 @@ static bool receive(struct heartbeat *self, uint32_t events)
 
     if (n == 0) {
         broke(self, CH_END_EOF, 0);
-        return false;
+        return RECEIVED_OVER;
     }
-    if (n < 0) {
-        receive_failed(self, errno, events);
-        return false;
-    }
+    if (n < 0)
+        return receive_failed(self, errno, events) ? RECEIVED_OVER : RECEIVED_NOTHING;
     /* A short read has emptied the buffer; an end or an error may be behind it. */
     more = n == sizeof(data) || (events & ENDED_EVENTS);
-    return take(self, data, (size_t)n, more) && more;
+    if (!take(self, data, (size_t)n, more))
+        return RECEIVED_OVER;
+    return more ? RECEIVED_MORE : RECEIVED_NOTHING;
+}
+
+static enum received receive_all(struct heartbeat *self, uint32_t events)
+{
+    enum received received;
+
+    do
+        received = receive(self, events);
+    while (received == RECEIVED_MORE);
+    return received;
 }
 
 static void on_heartbeat_ready(struct ch_io *io, uint32_t events)
@@ -255,8 +273,7 @@ static void on_heartbeat_ready(struct ch_io *io, uint32_t events)
     if ((events & EPOLLOUT) && self->tcp.rest.len > 0 && !push(self, true))
         return;
     if (events & ~(uint32_t)EPOLLOUT)
-        while (receive(self, events))
-            ;
+        receive_all(self, events);
 }
 
 static void set_socket_options(struct heartbeat *self)
@@ -383,6 +400,16 @@ static void missed(struct heartbeat *self)
     ch_held_report(&self->tcp.held, &evidence, !alive && ch_exchange_sends(&self->exchange));
 }
 
+/* Where this process was held up (a busy host, SIGSTOP, a suspend), the answer
+ * may have come in time and wait in the socket: that is no timeout. An answer to
+ * an earlier attempt would only begin a new exchange, and is left for later. */
+static bool answer_was_there(struct heartbeat *self)
+{
+    if (!self->tcp.outstanding || self->tcp.late || self->tcp.rest.len > 0)
+        return false;
+    return receive_all(self, ENDED_EVENTS) == RECEIVED_OVER;
+}
+
 static void tcp_expire(struct heartbeat *self)
 {
     struct ch_evidence evidence;
@@ -390,8 +417,12 @@ static void tcp_expire(struct heartbeat *self)
     if (ch_held_reporting(&self->tcp.held))
         return; /* ends within CH_CONFIRM_NS */
     if (!self->tcp.held.up) {
-        ch_dial_expire(&self->tcp.held.dial, &evidence);
-        report_dial(self, &evidence);
+        if (ch_dial_expire(&self->tcp.held.dial, &evidence))
+            report_dial(self, &evidence);
+        else /* begins its exchange after all; there will be another expire */
+            on_heartbeat_dialled(&self->tcp.held.dial, NULL);
+    } else if (answer_was_there(self)) {
+        return;
     } else if (ch_exchange_partial(&self->exchange) && !self->tcp.late) {
         mismatched(self);
     } else {

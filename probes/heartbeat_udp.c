@@ -110,12 +110,13 @@ static void send_request(struct heartbeat *self)
     failed(self, CH_PHASE_SEND, error, true, NULL);
 }
 
-static void on_reply(struct heartbeat *self, const uint8_t *data, size_t len)
+/* True if it ended the attempt: the probe must not be touched then. */
+static bool on_reply(struct heartbeat *self, const uint8_t *data, size_t len)
 {
     struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .request_sent = true};
 
     if (!self->udp.attempt)
-        return; /* too late: its attempt has failed already */
+        return false; /* too late: its attempt has failed already */
     switch (ch_exchange_take(&self->exchange, data, len, true)) {
     case CH_REPLY_ANSWERED:
         evidence.end = CH_END_OK;
@@ -125,9 +126,10 @@ static void on_reply(struct heartbeat *self, const uint8_t *data, size_t len)
         ch_exchange_show(&self->exchange, &evidence);
         break;
     default:
-        return;
+        return false;
     }
     finish(self, &evidence);
+    return true;
 }
 
 static void on_udp_error(struct heartbeat *self)
@@ -254,9 +256,26 @@ static void udp_start(struct heartbeat *self, int64_t deadline)
         use_answer(self, &answer);
 }
 
+/* Where this process was held up, the answer may have come in time. */
+static bool answer_was_there(struct heartbeat *self)
+{
+    uint8_t data[DATAGRAM_MAX];
+    ssize_t n;
+
+    if (self->udp.io.fd < 0 || self->udp.lookup.place || self->udp.stalled)
+        return false;
+    while ((n = recv(self->udp.io.fd, data, sizeof(data), MSG_DONTWAIT)) >= 0)
+        if (on_reply(self, data, (size_t)n))
+            return true;
+    return false;
+}
+
 static void udp_expire(struct heartbeat *self)
 {
     struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_DEADLINE};
+
+    if (answer_was_there(self))
+        return;
 
     if (self->udp.lookup.place) {
         ch_resolver_cancel(&self->udp.lookup);

@@ -191,8 +191,10 @@ static void keepalive_expire(struct ch_probe *probe)
 
     if (ch_held_reporting(&self->held))
         return;
-    ch_dial_expire(&self->held.dial, &evidence);
-    report_dial(self, &evidence);
+    if (ch_dial_expire(&self->held.dial, &evidence))
+        report_dial(self, &evidence);
+    else
+        on_keepalive_dialled(&self->held.dial, NULL);
 }
 
 static void keepalive_release(struct ch_probe *probe)

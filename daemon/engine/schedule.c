@@ -17,6 +17,10 @@
 #define TIME_WAIT_NS     (60 * CH_NS_PER_S)
 #define TIME_WAIT_BUDGET 4096
 
+/* An attempt whose time is over may be waiting for its confirming connect, which
+ * takes its turn first. Whatever it waits for, it is asked again after this. */
+#define EXPIRE_AGAIN_NS (2 * CH_CONFIRM_NS)
+
 #define RETRY_FIRST_NS  (500 * CH_NS_PER_MS)
 #define RETRY_DOUBLINGS 7
 
@@ -138,10 +142,11 @@ static void on_runner_timer(struct ch_timer *timer, int64_t now)
 
     if (runner->state == RUNNER_WAITS) {
         begin(runner, now);
-    } else {
-        runner->state = RUNNER_EXPIRED;
-        runner->spec.ops->expire(runner->probe);
+        return;
     }
+    runner->state = RUNNER_EXPIRED;
+    (void)ch_loop_timer_arm(runner->schedule->prober.loop, timer, now + EXPIRE_AGAIN_NS);
+    runner->spec.ops->expire(runner->probe);
 }
 
 static bool holds_connection(const struct ch_runner *runner)

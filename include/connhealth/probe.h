@@ -118,7 +118,7 @@ struct ch_probe_ops {
     void (*start)(struct ch_probe *probe, int64_t deadline);
     /* The attempt's time is over: finish it, at once or, while a confirming
      * connect is out, within CH_CONFIRM_NS. Only called between start and
-     * finished. */
+     * finished; called again from time to time until finished came. */
     void (*expire)(struct ch_probe *probe);
     /* Closes everything; no upcall. */
     void (*release)(struct ch_probe *probe);

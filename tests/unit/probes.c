@@ -475,6 +475,53 @@ static void a_hung_peer_has_acknowledged(void **state)
     clear(&options);
 }
 
+/* The process was held up: what came in time is read before its absence is
+ * reported, and a connection made in time is one. */
+static void what_came_in_time_is_no_timeout(void **state)
+{
+    struct ch_heartbeat_options options = ping_pong();
+    struct ch_connect_options close_options = {0};
+    uint16_t port = 0;
+    int listener = listen_on(SOCK_STREAM, &port), fd;
+    struct ch_probe_spec spec = spec_of(CH_PROBE_HEARTBEAT, CH_TRANSPORT_TCP, port, &options);
+    struct ch_probe_spec connect_spec =
+        spec_of(CH_PROBE_CONNECT, CH_TRANSPORT_TCP, port, &close_options);
+    struct ch_probe *probe = make(&spec);
+
+    (void)state;
+    fd = one_exchange(probe, listener);
+    start(probe);
+    expect_request(fd, "PING\r\n");
+    say(fd, "+PONG\r\n");
+    expire(probe); /* before the loop has looked */
+    until_finished(2);
+    assert_int_equal(seen.end, CH_END_OK);
+    ch_probe_free(probe);
+    close(fd);
+
+    probe = make(&connect_spec);
+    start(probe);
+    expire(probe);
+    until_finished(3);
+    assert_int_equal(seen.end, CH_END_OK);
+    ch_probe_free(probe);
+
+    /* A heartbeat goes on to its exchange, and is asked again. */
+    probe = make(&spec);
+    start(probe);
+    expire(probe);
+    close(accept_one(listener)); /* the connect probe's */
+    fd = accept_one(listener);
+    expect_request(fd, "PING\r\n");
+    say(fd, "+PONG\r\n");
+    until_finished(4);
+    assert_int_equal(seen.end, CH_END_OK);
+    ch_probe_free(probe);
+    close(fd);
+    close(listener);
+    clear(&options);
+}
+
 static void an_unexpected_reply_ends_the_connection(void **state)
 {
     struct ch_heartbeat_options options = ping_pong();
@@ -532,6 +579,8 @@ static void a_greeting_takes_a_connection_each(void **state)
     assert_int_equal(seen.end, CH_END_EOF);
     start(probe);
     fd = accept_one(listener);
+    while (opens < 4)
+        turn();
     expire(probe);
     until_finished(4);
     assert_int_equal(seen.end, CH_END_DEADLINE);
@@ -762,6 +811,7 @@ int main(void)
         TEST(writing_to_a_closed_peer_is_epipe),
         TEST(a_full_send_buffer_stalls_then_fails),
         TEST(a_hung_peer_has_acknowledged),
+        TEST(what_came_in_time_is_no_timeout),
         TEST(an_unexpected_reply_ends_the_connection),
         TEST(a_greeting_takes_a_connection_each),
         TEST(native_ids_tell_a_restart),
