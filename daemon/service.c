@@ -20,7 +20,8 @@
 #include "connhealth/sockets.h"
 #include "log.h"
 
-#define TICK_US UINT64_C(1000000)
+#define TICK_US      UINT64_C(1000000)
+#define STATUS_TICKS 5 /* counting what fails of 100,000 targets is not for free */
 /* A thread that has not turned for so many ticks hangs. */
 #define HANGS_AFTER 10
 /* Files are often written in several steps: changes are gathered for a while. */
@@ -43,6 +44,7 @@ struct ch_service {
     sd_event_source *settle, *refresh, *tick;
     struct reload_request request;
     uint64_t prober_turns, sockets_turns;
+    unsigned ticks;
     unsigned prober_still, sockets_still; /* ticks without a turn */
 };
 
@@ -194,7 +196,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
     atomic_store(&service->parts.state->healthy, prober && sockets);
     if (prober && sockets)
         sd_notify(0, "WATCHDOG=1");
-    tell_status(service);
+    if (++service->ticks % STATUS_TICKS == 0)
+        tell_status(service);
     return arm(source, TICK_US);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "connhealth/clock.h"
@@ -16,7 +17,8 @@
 #include "log.h"
 
 /* Clients accepted at one go, before those that are there get their turn. */
-#define ACCEPT_MAX 64
+#define ACCEPT_MAX     64
+#define NICE_OF_THREAD 5
 
 struct client {
     struct client *previous, *next;
@@ -215,6 +217,10 @@ static void *run(void *context)
     struct epoll_event events[16];
 
     pthread_setname_np(pthread_self(), "http");
+    /* A scrape of very many targets is a second of work: it must not keep the
+     * probes from their places. Of this thread alone (setpriority(2)). */
+    if (getpriority(PRIO_PROCESS, 0) < NICE_OF_THREAD)
+        (void)setpriority(PRIO_PROCESS, 0, NICE_OF_THREAD);
     for (;;) {
         int count = epoll_wait(worker->epoll_fd, events, 16, wait_ms(worker));
 
