@@ -75,7 +75,8 @@ static void name_free(struct resolver_name *entry)
 
 static void forget(struct ch_resolver *resolver, struct resolver_name *entry)
 {
-    HASH_DELETE(hh, resolver->table, entry);
+    /* what is in the list is in the table: the table is not empty */
+    HASH_DELETE(hh, resolver->table, entry); // NOLINT(clang-analyzer-core.NullDereference)
     DL_DELETE(resolver->by_use, entry);
     name_free(entry);
 }
@@ -341,18 +342,31 @@ int ch_resolver_new(struct ch_loop *loop, struct ch_resolver **ret)
     return resolver_new_from(loop, &hosts_own, ret);
 }
 
+static void release_waiters(struct resolver_name *entry)
+{
+    struct ch_lookup *lookup = entry->waiters;
+
+    while (lookup) {
+        struct ch_lookup *next = lookup->next;
+
+        lookup->next = NULL;
+        lookup->place = NULL;
+        lookup = next;
+    }
+}
+
 struct ch_resolver *ch_resolver_free(struct ch_resolver *resolver)
 {
+    struct resolver_name *entry, *next;
+
     if (!resolver)
         return NULL;
     resolver_channel_free(resolver->channel);
-    while (resolver->by_use) {
-        struct resolver_name *entry = resolver->by_use;
-
-        while (entry->waiters)
-            stop_waiting(entry->waiters);
+    HASH_CLEAR(hh, resolver->table);
+    DL_FOREACH_SAFE (resolver->by_use, entry, next) {
+        release_waiters(entry);
         ch_loop_timer_disarm(resolver->loop, &entry->wake);
-        forget(resolver, entry);
+        name_free(entry);
     }
     free(resolver);
     return NULL;

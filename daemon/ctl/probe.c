@@ -156,8 +156,6 @@ static bool parse(struct ctl_args *args, struct request *request)
     for (;;) {
         switch (ctl_args_next(args, &plain)) {
         case CTL_ARG_END:
-            if (!request->address && !request->common.help)
-                return ctl_refuse(args, "needs an address: HOST:PORT");
             return true;
         case CTL_ARG_PLAIN:
             if (request->address)
@@ -329,5 +327,9 @@ int ctl_probe(char **argv)
         return EXIT_UNUSABLE;
     if (request.common.help)
         return print_help();
+    if (!request.address) {
+        ctl_refuse(&args, "needs an address: HOST:PORT");
+        return EXIT_UNUSABLE;
+    }
     return probe(&args, &request);
 }
