@@ -43,6 +43,7 @@ struct resolver_channel {
     struct watched_socket *sockets;
     struct resolver_query *queries; /* under way */
     bool ending;                    /* c-ares calls back for what it throws away */
+    unsigned inside;                /* calls of c-ares that have not returned */
     int socket_error;               /* of the last socket(2), 0 if it was made */
     unsigned refusals;              /* ICMP port unreachables that came back */
     int64_t file_seen;              /* when the file was last looked at */
@@ -82,13 +83,20 @@ static void follow_timeouts(struct resolver_channel *channel)
     ch_loop_timer_arm(channel->loop, &channel->timer, when);
 }
 
+static void process(struct resolver_channel *channel, int readable, int writable)
+{
+    channel->inside++;
+    ares_process_fd(channel->ares, readable, writable);
+    channel->inside--;
+    follow_timeouts(channel);
+}
+
 static void on_timeout(struct ch_timer *timer, int64_t now)
 {
     struct resolver_channel *channel = ch_container_of(timer, struct resolver_channel, timer);
 
     (void)now;
-    ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    follow_timeouts(channel);
+    process(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 static void on_socket_ready(struct ch_io *io, uint32_t events)
@@ -98,9 +106,8 @@ static void on_socket_ready(struct ch_io *io, uint32_t events)
     bool readable = events & (EPOLLIN | EPOLLERR | EPOLLHUP);
 
     /* c-ares may close the socket, and watched goes with it */
-    ares_process_fd(channel->ares, readable ? io->fd : ARES_SOCKET_BAD,
-                    events & EPOLLOUT ? io->fd : ARES_SOCKET_BAD);
-    follow_timeouts(channel);
+    process(channel, readable ? io->fd : ARES_SOCKET_BAD,
+            events & EPOLLOUT ? io->fd : ARES_SOCKET_BAD);
 }
 
 static void unwatch(struct resolver_channel *channel, struct watched_socket *watched)
@@ -307,7 +314,9 @@ static void begin(struct resolver_channel *channel, struct resolver_query *query
     query->family = family;
     query->said = CH_DNS_NONE;
     query->refusals = channel->refusals;
+    channel->inside++;
     ares_getaddrinfo(channel->ares, query->name, NULL, &hints, on_addresses, query);
+    channel->inside--;
 }
 
 static int errno_of(int status)
@@ -362,18 +371,24 @@ static void close_ares(struct resolver_channel *channel)
     channel->ending = false;
 }
 
-/* If there is no memory for a new one, the old channel is better than none. */
+/* Not from within c-ares, which goes on with the old channel when its callback
+ * returns. If there is no memory for a new one, the old is better than none. */
 static void follow_file(struct resolver_channel *channel)
 {
     int64_t now = ch_loop_now(channel->loop);
+    struct stat before = channel->file;
     struct resolver_query *query, *pending;
     ares_channel fresh;
 
-    if (now - channel->file_seen < LOOK_AT_FILE_NS)
+    if (channel->inside > 0 || now - channel->file_seen < LOOK_AT_FILE_NS)
         return;
     channel->file_seen = now;
-    if (!file_changed(channel) || open_ares(channel, &fresh) < 0)
+    if (!file_changed(channel))
         return;
+    if (open_ares(channel, &fresh) < 0) {
+        channel->file = before; /* so that it is tried again */
+        return;
+    }
     close_ares(channel);
     channel->ares = fresh;
     pending = channel->queries;

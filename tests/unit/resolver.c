@@ -487,6 +487,43 @@ static void another_resolv_conf_is_followed(void **state)
     stop(f);
 }
 
+/* An answer lets a queued lookup begin from within c-ares, where the channel that
+ * the changed file asks for must not be made. */
+static void a_changed_file_waits_for_c_ares_to_return(void **state)
+{
+    enum { NAMES = 600 };
+    struct dns_zone *zones = calloc(NAMES + 1, sizeof(*zones));
+    struct asker *askers = calloc(NAMES, sizeof(*askers));
+    char(*names)[16] = calloc(NAMES, sizeof(*names));
+    struct ch_answer answer;
+    struct fixture *f;
+
+    (void)state;
+    assert_non_null(zones);
+    assert_non_null(askers);
+    assert_non_null(names);
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(names[i], sizeof(names[i]), "n%d.test", i);
+        zones[i] = (struct dns_zone){.name = names[i], .a = SILENCE, .aaaa = SILENCE};
+        askers[i] = asker_new();
+    }
+    f = start_with(zones, 500);
+    for (int i = 0; i < NAMES; i++)
+        assert_int_equal(ch_resolver_ask(f->resolver, names[i], &askers[i].lookup, &answer), 1);
+    turn_for(f, 1100 * CH_NS_PER_MS); /* the second try is out, the third comes at 1.5 s */
+    write_resolv_conf(f, "nameserver 127.0.0.1\noptions ndots:1\n");
+    for (int i = 0; i < NAMES; i++)
+        zones[i] = (struct dns_zone){.name = names[i], .address = {"127.0.0.5"}, .ttl = 60};
+    for (int i = 0; i < NAMES; i++) {
+        turn_until_told(f, &askers[i], 1);
+        expect(&askers[i].answer, "127.0.0.5");
+    }
+    stop(f);
+    free(names);
+    free(askers);
+    free(zones);
+}
+
 static void without_descriptors_it_says_so_and_recovers(void **state)
 {
     static const struct dns_zone zones[] = {{.name = "a.test", .address = {"127.0.0.5"}, .ttl = 60},
@@ -561,6 +598,7 @@ int main(void)
         cmocka_unit_test(the_end_with_lookups_under_way_tells_nobody),
         cmocka_unit_test(names_of_the_hosts_file_need_no_server),
         cmocka_unit_test(another_resolv_conf_is_followed),
+        cmocka_unit_test(a_changed_file_waits_for_c_ares_to_return),
         cmocka_unit_test(without_descriptors_it_says_so_and_recovers),
         cmocka_unit_test(thousands_of_names_are_all_answered),
     };
