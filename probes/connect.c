@@ -58,7 +58,7 @@ static void on_dialled(struct ch_dial *dial, const struct ch_evidence *failure)
         .end = CH_END_OK,
         .established = true,
         .dns_stale = dial->stale,
-        .addresses_tried = 1,
+        .addresses_tried = dial->tried,
         .peer = dial->peer,
         .duration_ns = dial->connected_after_ns,
     };

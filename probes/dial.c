@@ -20,7 +20,8 @@
 
 struct ch_candidates {
     struct ch_answer answer;
-    uint16_t next;
+    int64_t share_end; /* of the one being tried, unless it is the last */
+    uint8_t next;
     bool failed; /* failure holds what an earlier address met */
     struct ch_evidence failure;
 };
@@ -60,7 +61,7 @@ static void describe(const struct ch_dial *dial, struct ch_evidence *evidence)
     evidence->transport = CH_TRANSPORT_TCP;
     evidence->peer = dial->peer;
     evidence->dns_stale = dial->stale;
-    evidence->addresses_tried = dial->candidates ? dial->candidates->next : 1;
+    evidence->addresses_tried = dial->tried;
     evidence->icmp = dial->icmp;
     evidence->soft_error = dial->soft_error;
     evidence->soft_errors = dial->soft_error != 0;
@@ -213,48 +214,60 @@ static void dial_address(struct ch_dial *dial)
     }
 }
 
+static bool has_another(const struct ch_dial *dial)
+{
+    return dial->candidates && dial->candidates->next < dial->candidates->answer.count;
+}
+
 /* When this address must have answered: an equal share of what is left. */
 static int64_t share_end(const struct ch_dial *dial, int64_t now)
 {
-    int64_t left = dial->deadline - now;
-    int shares = dial->candidates ? dial->candidates->answer.count - dial->candidates->next + 1 : 1;
+    const struct ch_candidates *candidates = dial->candidates;
 
-    return now + left / shares;
+    return now + (dial->deadline - now) / (candidates->answer.count - candidates->next + 1);
 }
 
 static void begin_address(struct ch_dial *dial)
 {
     int64_t now = ch_loop_now(dial->prober->loop);
-    int64_t baseline_at = now + BASELINE_AFTER_NS;
+    int64_t look_at = now + BASELINE_AFTER_NS;
 
     dial->icmp = (struct ch_icmp){0};
     dial->soft_error = 0;
     dial->baseline = false;
-    if (dial->candidates && dial->candidates->next < dial->candidates->answer.count) {
-        int64_t end = share_end(dial, now);
-
-        set_timer(dial, end < baseline_at ? end : baseline_at);
-    } else if (baseline_at < dial->deadline) {
-        set_timer(dial, baseline_at);
+    dial->tried++;
+    if (has_another(dial)) {
+        dial->candidates->share_end = share_end(dial, now);
+        if (dial->candidates->share_end < look_at)
+            look_at = dial->candidates->share_end;
     }
+    if (look_at < dial->deadline)
+        set_timer(dial, look_at);
+    else
+        ch_loop_timer_disarm(dial->prober->loop, &dial->timer);
     dial_address(dial);
+}
+
+static bool made_after_all(struct ch_dial *dial)
+{
+    struct ch_tcp_facts tcp;
+
+    return dial->io.fd >= 0 && ch_sight_tcp(dial->io.fd, &tcp) && tcp.state == CH_TCP_ESTABLISHED;
 }
 
 static void on_dial_timer(struct ch_timer *timer, int64_t now)
 {
     struct ch_dial *dial = ch_container_of(timer, struct ch_dial, timer);
-    const struct ch_candidates *candidates = dial->candidates;
 
-    if (!dial->baseline && now - dial->started >= BASELINE_AFTER_NS - CH_NS_PER_MS) {
-        dial->baseline = true;
-        dial->retrans_fail = ch_retrans_fail_baseline(now);
-        if (candidates && candidates->next < candidates->answer.count) {
-            set_timer(dial, share_end(dial, now));
-            return;
-        }
+    if (has_another(dial) && now >= dial->candidates->share_end) {
+        if (!made_after_all(dial)) /* else the loop is about to tell */
+            connect_failed(dial, CH_END_DEADLINE);
+        return;
     }
-    if (candidates && candidates->next < candidates->answer.count)
-        connect_failed(dial, CH_END_DEADLINE);
+    dial->baseline = true;
+    dial->retrans_fail = ch_retrans_fail_baseline(now);
+    if (has_another(dial))
+        set_timer(dial, dial->candidates->share_end);
 }
 
 static void try_next(struct ch_dial *dial)
@@ -266,14 +279,21 @@ static void try_next(struct ch_dial *dial)
     begin_address(dial);
 }
 
+static void failed_before_any(struct ch_dial *dial, enum ch_phase phase, int error)
+{
+    struct ch_evidence evidence = {
+        .phase = (uint8_t)phase, .end = CH_END_ERRNO, .error = error, .synchronous = true};
+
+    describe(dial, &evidence);
+    finish(dial, &evidence);
+}
+
 static void name_failed(struct ch_dial *dial, enum ch_dns dns)
 {
     struct ch_evidence evidence = {
         .phase = CH_PHASE_RESOLVE, .end = CH_END_NAME, .dns = (uint8_t)dns};
 
-    dial->peer = (struct ch_addr){0};
     describe(dial, &evidence);
-    evidence.addresses_tried = 0;
     finish(dial, &evidence);
 }
 
@@ -292,7 +312,7 @@ static void use_answer(struct ch_dial *dial, const struct ch_answer *answer)
     }
     dial->candidates = calloc(1, sizeof(*dial->candidates));
     if (!dial->candidates) {
-        failed_here(dial, ENOMEM);
+        failed_before_any(dial, CH_PHASE_RESOLVE, ENOMEM);
         return;
     }
     dial->candidates->answer = *answer;
@@ -319,12 +339,35 @@ void ch_dial_init(struct ch_dial *dial, struct ch_prober *prober, const struct c
         ch_addr_parse(address->host, address->port, &dial->peer);
 }
 
+static void begin(struct ch_dial *dial, int64_t deadline)
+{
+    dial->deadline = deadline;
+    dial->busy = true;
+    dial->stale = false;
+    dial->tried = 0;
+    /* a lookup that fails must not tell of the attempt before */
+    dial->icmp = (struct ch_icmp){0};
+    dial->soft_error = 0;
+    dial->started = ch_loop_now(dial->prober->loop);
+}
+
 void ch_dial_start_at(struct ch_dial *dial, const struct ch_addr *peer, int64_t deadline)
 {
     dial->peer = *peer;
-    dial->deadline = deadline;
-    dial->busy = true;
+    begin(dial, deadline);
     begin_address(dial);
+}
+
+/* The interface that a scope names may have gone, or have come back with another
+ * index. */
+static void start_scoped(struct ch_dial *dial)
+{
+    if (ch_addr_parse(dial->address->host, dial->address->port, &dial->peer)) {
+        begin_address(dial);
+        return;
+    }
+    dial->peer = (struct ch_addr){0};
+    failed_before_any(dial, CH_PHASE_CONNECT, ENODEV);
 }
 
 void ch_dial_start(struct ch_dial *dial, int64_t deadline)
@@ -332,28 +375,20 @@ void ch_dial_start(struct ch_dial *dial, int64_t deadline)
     struct ch_answer answer;
     int r;
 
+    begin(dial, deadline);
     if (dial->address->literal) {
-        struct ch_addr peer = dial->peer;
-
-        ch_dial_start_at(dial, &peer, deadline);
+        if (dial->peer.scope != 0 || dial->peer.family == AF_UNSPEC)
+            start_scoped(dial);
+        else
+            begin_address(dial);
         return;
     }
-    dial->deadline = deadline;
-    dial->busy = true;
-    dial->stale = false;
-    dial->started = ch_loop_now(dial->prober->loop);
+    dial->peer = (struct ch_addr){0};
     r = ch_resolver_ask(dial->prober->resolver, dial->address->host, &dial->lookup, &answer);
     if (r < 0)
-        failed_here(dial, -r);
+        failed_before_any(dial, CH_PHASE_RESOLVE, -r);
     else if (r == 0)
         use_answer(dial, &answer);
-}
-
-static bool made_after_all(struct ch_dial *dial)
-{
-    struct ch_tcp_facts tcp;
-
-    return dial->io.fd >= 0 && ch_sight_tcp(dial->io.fd, &tcp) && tcp.state == CH_TCP_ESTABLISHED;
 }
 
 bool ch_dial_expire(struct ch_dial *dial, struct ch_evidence *evidence)
@@ -371,7 +406,6 @@ bool ch_dial_expire(struct ch_dial *dial, struct ch_evidence *evidence)
         evidence->end = CH_END_NAME;
         evidence->dns = CH_DNS_TIMEOUT;
         describe(dial, evidence);
-        evidence->addresses_tried = 0;
     } else {
         look_at_the_dead(dial, evidence);
         if (evidence->tcp.state == CH_TCP_CLOSE && evidence->error != 0)

@@ -37,6 +37,7 @@ struct ch_dial {
     int64_t connected_after_ns; /* SYN to established */
     uint64_t retrans_fail;      /* TCPRetransFail when the SYN had been out for a while */
     int32_t soft_error;
+    uint8_t tried; /* addresses, of this dial */
     bool baseline; /* retrans_fail was read */
     bool stale;    /* the address is from a stale answer */
     bool busy;

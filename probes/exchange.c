@@ -31,7 +31,7 @@ void ch_exchange_begin_stream(struct ch_exchange *exchange)
 void ch_exchange_forget_reply(struct ch_exchange *exchange)
 {
     /* What is left of a native stream is the beginning of its next frame. */
-    if (ch_exchange_native(exchange))
+    if (ch_exchange_native(exchange) && exchange->reply_len > 0)
         return;
     /* Long replies give their memory back: ten thousand idle connections must
      * not keep the size of their longest answer. */
@@ -80,7 +80,8 @@ static bool keep(struct ch_exchange *exchange, const uint8_t *data, size_t len)
         exchange->reply = reply;
         exchange->reply_size = size;
     }
-    memcpy(exchange->reply + exchange->reply_len, data, len);
+    if (len > 0) /* an empty datagram is a reply, too */
+        memcpy(exchange->reply + exchange->reply_len, data, len);
     exchange->reply_len = needed;
     return true;
 }
@@ -132,9 +133,7 @@ static enum ch_reply take_stream_frames(struct ch_exchange *exchange)
 static enum ch_reply judge_exact(const struct ch_bytes *expected, const uint8_t *data, size_t len,
                                  bool datagram)
 {
-    size_t common = len < expected->len ? len : expected->len;
-
-    if (memcmp(data, expected->data, common) != 0 || len > expected->len)
+    if (len > expected->len || (len > 0 && memcmp(data, expected->data, len) != 0))
         return CH_REPLY_MISMATCH;
     if (len == expected->len)
         return CH_REPLY_ANSWERED;

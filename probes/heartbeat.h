@@ -13,6 +13,7 @@ struct heartbeat_tcp {
     int64_t request_at;
     int64_t facts_due; /* when TCP_INFO is worth asking for again */
     int64_t idle_ns;   /* before the request that is out */
+    int64_t deadline;  /* of the attempt */
     uint32_t request_bytes;
     uint16_t misses; /* in a row on this connection */
     uint16_t reopen_after;
@@ -31,7 +32,8 @@ struct heartbeat_udp {
     uint16_t turn; /* which address of several is used */
     int64_t request_at;
     bool attempt;
-    bool stalled;
+    bool stalled; /* in this attempt, even if it has been sent since */
+    bool unsent;  /* the request waits for room in the send buffer */
     bool stale;
 };
 

@@ -137,22 +137,37 @@ static void look_again(struct heartbeat *self, struct ch_evidence *evidence)
     self->tcp.facts_due = now + FACTS_NS;
 }
 
+static void ask_anew(struct heartbeat *self, bool spent)
+{
+    if (!spent) {
+        begin_exchange(self, ch_clock_monotonic());
+        return;
+    }
+    ch_held_drop(&self->tcp.held);
+    ch_dial_start(&self->tcp.held.dial, self->tcp.deadline);
+}
+
 static void answered(struct heartbeat *self)
 {
     struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_OK};
     bool late = self->tcp.late;
+    /* Without send the next greeting takes another connection; an answer that
+     * overtook its request leaves a peer that waits for the rest of it. */
+    bool spent = !ch_exchange_sends(&self->exchange) || self->tcp.rest.len > 0;
 
     self->tcp.misses = 0;
     self->tcp.reopen_after = REOPEN_FIRST;
     ch_held_calm(&self->tcp.held);
     if (!self->tcp.attempt) {
         end_exchange(self);
+        if (spent)
+            ch_held_drop(&self->tcp.held);
         ch_held_answered_late(&self->tcp.held);
         return;
     }
     if (late) { /* an answer to an earlier attempt: this one's is still to be asked for */
         end_exchange(self);
-        begin_exchange(self, ch_clock_monotonic());
+        ask_anew(self, spent);
         return;
     }
     describe_request(self, &evidence);
@@ -160,7 +175,7 @@ static void answered(struct heartbeat *self)
     look_again(self, &evidence);
     end_exchange(self);
     self->tcp.attempt = false;
-    if (!ch_exchange_sends(&self->exchange))
+    if (spent)
         ch_held_drop(&self->tcp.held);
     ch_held_report(&self->tcp.held, &evidence, false);
 }
@@ -341,6 +356,7 @@ static void watch(struct heartbeat *self)
 static void tcp_start(struct heartbeat *self, int64_t deadline)
 {
     self->tcp.attempt = true;
+    self->tcp.deadline = deadline;
     self->tcp.stalled = false;
     if (ch_held_reporting(&self->tcp.held))
         return; /* the break that is being confirmed answers this attempt too */
@@ -384,7 +400,7 @@ static bool wants_a_new_connection(struct heartbeat *self, bool alive)
 static void missed(struct heartbeat *self)
 {
     struct ch_evidence evidence = {.phase = (uint8_t)present_phase(self), .end = CH_END_DEADLINE};
-    bool alive;
+    bool alive, dead;
 
     watch(self);
     describe_request(self, &evidence);
@@ -393,11 +409,17 @@ static void missed(struct heartbeat *self)
     evidence.silent_ns = ch_sight_silence(&evidence.tcp, evidence.age_ns);
     alive = peer_kernel_answers(&evidence);
     self->tcp.attempt = false;
-    if (wants_a_new_connection(self, alive)) {
+    /* In this very turn: its errno has been taken here, and what the loop would
+     * find next is an end without one. */
+    dead = evidence.tcp.state == CH_TCP_CLOSE;
+    if (wants_a_new_connection(self, alive) || dead) {
         end_exchange(self);
         ch_held_drop(&self->tcp.held);
     }
-    ch_held_report(&self->tcp.held, &evidence, !alive && ch_exchange_sends(&self->exchange));
+    if (dead)
+        ch_held_report(&self->tcp.held, &evidence, evidence.error != ECONNABORTED);
+    else
+        ch_held_report(&self->tcp.held, &evidence, !alive && ch_exchange_sends(&self->exchange));
 }
 
 /* Where this process was held up (a busy host, SIGSTOP, a suspend), the answer

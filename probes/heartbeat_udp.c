@@ -21,8 +21,10 @@ static void describe(const struct heartbeat *self, struct ch_evidence *evidence)
 {
     evidence->transport = CH_TRANSPORT_UDP;
     evidence->kind = CH_PROBE_HEARTBEAT;
-    evidence->peer = self->udp.peer;
     evidence->stalled = self->udp.stalled;
+    if (evidence->phase == CH_PHASE_RESOLVE)
+        return; /* the socket and its peer are an earlier attempt's */
+    evidence->peer = self->udp.peer;
     evidence->dns_stale = self->udp.stale;
     evidence->addresses_tried = self->udp.peer.family != AF_UNSPEC;
     if (self->udp.request_at > 0)
@@ -31,11 +33,32 @@ static void describe(const struct heartbeat *self, struct ch_evidence *evidence)
         evidence->local = ch_sight_local(self->udp.io.fd);
 }
 
+/* A refusal leaves the socket usable, and the next attempt's request goes out by
+ * the same. After silence it is a new one, from another port: a late answer to
+ * this request must not pass for the next one's, a middlebox may have forgotten
+ * the flow, and our own address may have changed under the old one. After other
+ * errors it may be beyond use: udp_abort() disconnects it. */
+static bool stays_usable(const struct ch_evidence *evidence)
+{
+    switch (evidence->end) {
+    case CH_END_DEADLINE:
+        return false;
+    case CH_END_ERRNO:
+        return evidence->error == ECONNREFUSED || evidence->icmp.version != 0 ||
+               evidence->phase == CH_PHASE_RESOLVE;
+    default:
+        return true;
+    }
+}
+
 static void finish(struct heartbeat *self, struct ch_evidence *evidence)
 {
     describe(self, evidence);
     self->udp.attempt = false;
+    self->udp.unsent = false;
     ch_exchange_forget_reply(&self->exchange);
+    if (!stays_usable(evidence))
+        ch_loop_io_close(self->probe.prober->loop, &self->udp.io);
     /* A name with several addresses: the next attempt tries the next one. */
     if (evidence->end != CH_END_OK && evidence->end != CH_END_NAME)
         self->udp.turn++;
@@ -49,7 +72,8 @@ static void failed(struct heartbeat *self, enum ch_phase phase, int error, bool 
                                    .end = CH_END_ERRNO,
                                    .error = error,
                                    .synchronous = synchronous,
-                                   .request_sent = !synchronous};
+                                   .send_incomplete = self->udp.unsent,
+                                   .request_sent = !synchronous && !self->udp.unsent};
 
     if (icmp)
         evidence.icmp = *icmp;
@@ -75,10 +99,11 @@ static void set_events(struct heartbeat *self, uint32_t events)
 
 static void wait_for_room(struct heartbeat *self)
 {
-    if (self->udp.stalled)
-        return;
-    self->udp.stalled = true;
+    self->udp.unsent = true;
     set_events(self, EPOLLIN | EPOLLOUT);
+    if (self->udp.stalled)
+        return; /* the room went to somebody else: counted already */
+    self->udp.stalled = true;
     self->probe.prober->ops->stalled(&self->probe);
 }
 
@@ -90,6 +115,7 @@ static void send_request(struct heartbeat *self)
     ssize_t n;
     int error;
 
+    self->udp.unsent = false;
     self->udp.request_at = ch_clock_monotonic();
     n = send(self->udp.io.fd, request.data, request.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0)
@@ -153,7 +179,7 @@ static void on_udp_ready(struct ch_io *io, uint32_t events)
     }
     if (events & EPOLLOUT) {
         set_events(self, EPOLLIN);
-        if (self->udp.attempt)
+        if (self->udp.unsent)
             send_request(self);
         return;
     }
@@ -233,11 +259,25 @@ static void on_answer(struct ch_lookup *lookup, const struct ch_answer *answer)
     use_answer(ch_container_of(lookup, struct heartbeat, udp.lookup), answer);
 }
 
+/* The address is read anew each time: an interface that its scope names may have
+ * gone, or have come back with another index. */
+static void use_literal(struct heartbeat *self, const struct ch_hostport *address)
+{
+    struct ch_addr peer;
+
+    if (ch_addr_parse(address->host, address->port, &peer)) {
+        use_peer(self, peer);
+        return;
+    }
+    ch_loop_io_close(self->probe.prober->loop, &self->udp.io);
+    self->udp.peer = (struct ch_addr){0};
+    failed(self, CH_PHASE_SEND, ENODEV, true, NULL);
+}
+
 static void udp_start(struct heartbeat *self, int64_t deadline)
 {
     const struct ch_hostport *address = &self->probe.spec->address;
     struct ch_answer answer;
-    struct ch_addr peer;
     int r;
 
     (void)deadline;
@@ -245,8 +285,7 @@ static void udp_start(struct heartbeat *self, int64_t deadline)
     self->udp.stalled = false;
     self->udp.request_at = 0;
     if (address->literal) {
-        ch_addr_parse(address->host, address->port, &peer);
-        use_peer(self, peer);
+        use_literal(self, address);
         return;
     }
     r = ch_resolver_ask(self->probe.prober->resolver, address->host, &self->udp.lookup, &answer);
@@ -256,37 +295,41 @@ static void udp_start(struct heartbeat *self, int64_t deadline)
         use_answer(self, &answer);
 }
 
-/* Where this process was held up, the answer may have come in time. */
+/* Where this process was held up, the answer may have come in time. True if the
+ * attempt is over: the probe must not be touched then. */
 static bool answer_was_there(struct heartbeat *self)
 {
     uint8_t data[DATAGRAM_MAX];
+    struct ch_icmp icmp;
+    int error;
     ssize_t n;
 
-    if (self->udp.io.fd < 0 || self->udp.lookup.place || self->udp.stalled)
-        return false;
     while ((n = recv(self->udp.io.fd, data, sizeof(data), MSG_DONTWAIT)) >= 0)
         if (on_reply(self, data, (size_t)n))
             return true;
-    return false;
+    if (errno == EAGAIN)
+        return false;
+    error = errno; /* recv has taken it; its ICMP is in the queue still */
+    take_error(self, &icmp);
+    failed(self, CH_PHASE_RECEIVE, error, false, &icmp);
+    return true;
 }
 
 static void udp_expire(struct heartbeat *self)
 {
     struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_DEADLINE};
 
-    if (answer_was_there(self))
-        return;
-
     if (self->udp.lookup.place) {
         ch_resolver_cancel(&self->udp.lookup);
         evidence.phase = CH_PHASE_RESOLVE;
         evidence.end = CH_END_NAME;
         evidence.dns = CH_DNS_TIMEOUT;
-    } else if (self->udp.stalled) {
+    } else if (self->udp.unsent) {
         evidence.phase = CH_PHASE_SEND;
         evidence.send_incomplete = true;
-        set_events(self, EPOLLIN);
     } else {
+        if (answer_was_there(self))
+            return;
         evidence.request_sent = true;
         evidence.silent_ns = ch_clock_monotonic() - self->udp.request_at;
     }

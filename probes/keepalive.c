@@ -31,7 +31,6 @@ struct keepalive {
     struct ch_probe probe;
     struct ch_held held;
     struct ch_idle_watch *idle; /* with verify_after, else NULL */
-    bool attempt;
 };
 
 static struct keepalive *keepalive_of(struct ch_probe *probe)
@@ -49,7 +48,6 @@ static void broke(struct keepalive *self, enum ch_end end, int error)
     struct ch_evidence evidence = {.phase = CH_PHASE_IDLE, .end = (uint8_t)end, .error = error};
 
     evidence.idle_ns = ch_clock_monotonic() - self->held.used_at;
-    self->attempt = false;
     ch_held_broke(&self->held, &evidence);
 }
 
@@ -60,6 +58,7 @@ static void on_keepalive_ready(struct ch_io *io, uint32_t events)
     struct keepalive *self = keepalive_of(held->probe);
     uint8_t data[READ_SIZE];
     ssize_t n = recv(io->fd, data, sizeof(data), MSG_DONTWAIT);
+    int error = n < 0 ? errno : 0;
     struct ch_tcp_facts facts = {0};
 
     if (n > 0) {
@@ -70,16 +69,16 @@ static void on_keepalive_ready(struct ch_io *io, uint32_t events)
         broke(self, CH_END_EOF, 0);
         return;
     }
-    if (errno == EAGAIN) {
+    if (error == EAGAIN) {
         if (events & EPOLLERR)
             ch_held_soft_error(held, ch_sight_error(io->fd));
         return;
     }
     ch_sight_tcp(io->fd, &facts);
     if (facts.state == CH_TCP_CLOSE)
-        broke(self, CH_END_ERRNO, errno);
+        broke(self, CH_END_ERRNO, error);
     else
-        ch_held_soft_error(held, errno);
+        ch_held_soft_error(held, error);
 }
 
 static int seconds_up(int64_t ns)
@@ -121,14 +120,12 @@ static void look(struct keepalive *self)
     ch_held_watch(&self->held, &setting);
     ch_held_describe(&self->held, &evidence);
     ch_sight_tcp(self->held.dial.io.fd, &evidence.tcp);
-    self->attempt = false;
     ch_held_report(&self->held, &evidence, false);
 }
 
 static void report_dial(struct keepalive *self, struct ch_evidence *evidence)
 {
     ch_held_describe(&self->held, evidence);
-    self->attempt = false;
     if (evidence->icmp.version != 0)
         self->probe.prober->ops->icmp(&self->probe, &evidence->icmp);
     ch_held_report(&self->held, evidence, false);
@@ -174,7 +171,6 @@ static void keepalive_start(struct ch_probe *probe, int64_t deadline)
 {
     struct keepalive *self = keepalive_of(probe);
 
-    self->attempt = true;
     ch_idle_watch_start(self->idle);
     if (ch_held_reporting(&self->held))
         return; /* the break that is being confirmed answers this attempt too */
