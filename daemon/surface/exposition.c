@@ -146,15 +146,11 @@ char *ch_exposition_bound(char *at, enum ch_metrics_format format, int64_t bound
 {
     char *start = at;
 
-    if (bound_ns == INT64_MAX) {
-        memcpy(at, "+Inf", 4);
-        return at + 4;
-    }
+    if (bound_ns == INT64_MAX)
+        return stpcpy(at, "+Inf");
     at = ch_number_decimal(at, bound_ns, 9);
-    if (format == CH_METRICS_OPENMETRICS && !memchr(start, '.', (size_t)(at - start))) {
-        memcpy(at, ".0", 2);
-        at += 2;
-    }
+    if (format == CH_METRICS_OPENMETRICS && !memchr(start, '.', (size_t)(at - start)))
+        return stpcpy(at, ".0");
     return at;
 }
 

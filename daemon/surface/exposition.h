@@ -50,8 +50,9 @@ void ch_exposition_u64(struct ch_text *out, uint64_t value);
 void ch_exposition_decimal(struct ch_text *out, int64_t value, unsigned scale);
 
 /* The value of a bucket's le, which OpenMetrics wants as a float ("1.0"); ns
- * are printed as seconds, INT64_MAX as +Inf. Returns the end of what it wrote,
- * at most CH_NUMBER_TEXT bytes, no NUL. */
+ * are printed as seconds, INT64_MAX as +Inf. Returns the end of what it wrote;
+ * at has room for CH_BOUND_TEXT bytes. */
+#define CH_BOUND_TEXT (CH_NUMBER_TEXT + 3)
 char *ch_exposition_bound(char *at, enum ch_metrics_format format, int64_t bound_ns);
 
 /* The last line: # EOF for OpenMetrics. */

@@ -39,7 +39,7 @@ static int open_listeners(struct ch_http *http, char reason[CH_HTTP_REASON])
     http->listeners =
         calloc(setup->address_count + setup->socket_count + 1, sizeof(*http->listeners));
     if (!http->listeners) {
-        strcpy(reason, "out of memory");
+        snprintf(reason, CH_HTTP_REASON, "out of memory");
         return -ENOMEM;
     }
     for (size_t i = 0; i < setup->address_count && r == 0; i++) {
@@ -83,7 +83,7 @@ int ch_http_new(const struct ch_http_setup *setup, struct ch_http **ret,
     int r;
 
     if (!http) {
-        strcpy(reason, "out of memory");
+        snprintf(reason, CH_HTTP_REASON, "out of memory");
         return -ENOMEM;
     }
     http->shared.setup = *setup;

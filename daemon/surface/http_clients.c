@@ -43,14 +43,8 @@ int http_clients_new(unsigned limit, unsigned per_address, struct http_clients *
 
 struct http_clients *http_clients_free(struct http_clients *clients)
 {
-    struct http_place *place, *next;
-
     if (!clients)
         return NULL;
-    HASH_ITER (hh, clients->places, place, next) {
-        HASH_DEL(clients->places, place);
-        free(place);
-    }
     pthread_mutex_destroy(&clients->lock);
     free(clients);
     return NULL;

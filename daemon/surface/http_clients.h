@@ -15,7 +15,8 @@ struct http_place; /* of one address; how many it has taken */
  * have whole; clients of unix sockets (AF_UNSPEC) are not counted per address.
  * 0 or a negative errno. */
 int http_clients_new(unsigned limit, unsigned per_address, struct http_clients **ret);
-struct http_clients *http_clients_free(struct http_clients *clients); /* NULL → NULL */
+/* After everybody left. Takes NULL, returns NULL. */
+struct http_clients *http_clients_free(struct http_clients *clients);
 
 /* NULL: there is no room, or no memory. */
 struct http_place *http_clients_enter(struct http_clients *clients, const struct ch_addr *addr);

@@ -96,10 +96,10 @@ static int listen_at(const struct sockaddr *addr, socklen_t len)
 static int listen_at_name(const char *host, const char *port, const char **ret_why)
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found, *best;
+    struct addrinfo *found = NULL, *best;
     int fd, r = getaddrinfo(host, port, &hints, &found);
 
-    if (r != 0) {
+    if (r != 0 || !found) {
         *ret_why = gai_strerror(r);
         return -EINVAL;
     }
@@ -157,9 +157,8 @@ static int open_tcp(const char *address, struct http_listener *listener, char re
     const char *why = NULL;
     uint16_t number = 0;
 
-    if (strlen(address) >= sizeof(text))
+    if (snprintf(text, sizeof(text), "%s", address) >= (int)sizeof(text))
         return unusable(address, reason, "it is too long");
-    strcpy(text, address);
     why = split_port(text, &host, &port, &number);
     if (why)
         return unusable(address, reason, why);
@@ -215,13 +214,12 @@ static int open_unix(const char *address, struct http_listener *listener, char r
 
     if (path[0] != '/')
         return unusable(address, reason, "the path is not absolute");
-    if (strlen(path) >= sizeof(addr.sun_path))
+    if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path) >= (int)sizeof(addr.sun_path))
         return unusable(address, reason, "the path is longer than 107 bytes");
-    strcpy(addr.sun_path, path);
     listener->fd = bind_unix(&addr);
     if (listener->fd < 0)
         return failed(address, -listener->fd, reason);
-    strcpy(listener->path, path);
+    snprintf(listener->path, sizeof(listener->path), "%s", addr.sun_path);
     return 0;
 }
 

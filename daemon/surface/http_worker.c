@@ -2,7 +2,7 @@
 #include "http_worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,6 +20,9 @@
 #define ACCEPT_MAX     64
 #define NICE_OF_THREAD 5
 
+/* How long it does not accept when it could not. */
+#define PAUSE_NS (100 * CH_NS_PER_MS)
+
 struct client {
     struct client *previous, *next;
     struct http_place *place;
@@ -33,8 +36,9 @@ struct http_worker {
     pthread_t thread;
     struct MHD_Daemon *daemon;
     int epoll_fd;
-    int spare_fd; /* given up for a moment when no other descriptor is left */
-    bool exhausted;
+    bool exhausted;       /* accepting failed, and that was logged */
+    int64_t paused_until; /* monotonic; 0: it accepts */
+    int64_t next_refusal; /* when one may be logged again, monotonic */
     /* A ring, the nearest deadline first: all are as far away when they start,
      * so adding at the end keeps the order. */
     struct client clients;
@@ -68,6 +72,21 @@ static void free_client(struct http_worker *worker, struct client *client)
     free(client);
 }
 
+/* At most once a minute: a flood of clients must not become one of lines. */
+static void log_refusal(struct http_worker *worker, const struct ch_addr *addr)
+{
+    const struct ch_http_limits *limits = &worker->shared->setup.limits;
+    int64_t now = ch_clock_monotonic();
+    char text[CH_ADDR_TEXT];
+
+    if (now < worker->next_refusal)
+        return;
+    worker->next_refusal = now + 60 * CH_NS_PER_S;
+    ch_log(CH_LOG_WARN,
+           "refusing an HTTP client (%s): %u connections in all and %u of one address are allowed",
+           ch_addr_format_host(addr, text), limits->connections, limits->connections_per_address);
+}
+
 static struct client *make_client(struct http_worker *worker, int fd, const struct ch_addr *addr)
 {
     struct client *client = calloc(1, sizeof(*client));
@@ -76,6 +95,7 @@ static struct client *make_client(struct http_worker *worker, int fd, const stru
         return NULL;
     client->place = http_clients_enter(worker->shared->clients, addr);
     if (!client->place) {
+        log_refusal(worker, addr);
         free(client);
         return NULL;
     }
@@ -130,33 +150,59 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
 /* --- accepting */
 
-static int open_spare(void)
+static int watch(const struct http_worker *worker, int fd, int mark, uint32_t events)
 {
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct epoll_event event = {.events = events, .data.fd = mark};
+
+    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-/* Without a descriptor a waiting client can neither be served nor sent away, and
- * the listener stays readable: it is accepted with the spare one and dropped. */
-static void drop_one(struct http_worker *worker, int listener)
+/* Exclusive: one client wakes one worker. */
+static int watch_listeners(const struct http_worker *worker)
 {
-    int fd;
+    const struct http_shared *shared = worker->shared;
+    int r = 0;
+
+    for (size_t i = 0; i < shared->listener_count && r == 0; i++) {
+        r = watch(worker, shared->listeners[i].fd, shared->listeners[i].fd,
+                  EPOLLIN | EPOLLEXCLUSIVE);
+        if (r == -EEXIST)
+            r = 0;
+    }
+    return r;
+}
+
+/* Without a descriptor or memory a client cannot be accepted, and the listener
+ * stays readable: looking away for a moment beats spinning, and the client waits
+ * in the kernel's queue. */
+static void pause_accepting(struct http_worker *worker, int error)
+{
+    const struct http_shared *shared = worker->shared;
 
     if (!worker->exhausted)
-        ch_log(CH_LOG_WARN, "no file descriptor is left for an HTTP client: dropping it");
+        ch_log_fields(CH_LOG_WARN, "cannot accept HTTP clients at present, trying again", "error",
+                      strerror(error), NULL); // NOLINT(concurrency-mt-unsafe)
     worker->exhausted = true;
-    if (worker->spare_fd >= 0)
-        close(worker->spare_fd);
-    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
-        close(fd);
-    worker->spare_fd = open_spare();
+    worker->paused_until = ch_clock_monotonic() + PAUSE_NS;
+    for (size_t i = 0; i < shared->listener_count; i++)
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, shared->listeners[i].fd, NULL);
+}
+
+static void resume_accepting(struct http_worker *worker)
+{
+    int64_t now;
+
+    if (worker->paused_until == 0)
+        return;
+    now = ch_clock_monotonic();
+    if (now >= worker->paused_until)
+        worker->paused_until = watch_listeners(worker) < 0 ? now + PAUSE_NS : 0;
 }
 
 static void add_client(struct http_worker *worker, int fd, const struct sockaddr *sa, socklen_t len)
 {
     struct ch_addr addr = ch_addr_from_sockaddr(sa, len);
 
-    worker->exhausted = false;
     worker->entering = make_client(worker, fd, &addr);
     if (!worker->entering) {
         close(fd);
@@ -176,13 +222,13 @@ static bool accept_client(struct http_worker *worker, int listener)
     int fd = accept4(listener, (struct sockaddr *)&addr, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd >= 0) {
+        worker->exhausted = false;
         add_client(worker, fd, (struct sockaddr *)&addr, len);
         return true;
     }
-    if (errno == EMFILE || errno == ENFILE)
-        drop_one(worker, listener);
-    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
-        usleep(10000); /* memory: trying again at once would only spin */
+    /* another worker was faster, or the client gave up (accept(2)) */
+    if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+        pause_accepting(worker, errno);
     return false;
 }
 
@@ -194,21 +240,23 @@ static void accept_clients(struct http_worker *worker, int listener)
 
 /* --- the thread */
 
-static int wait_ms(struct http_worker *worker)
+/* The least of what is awaited, in ms; -1: nothing but events. */
+static int wait_ms(const struct http_worker *worker)
 {
     const struct client *first = worker->clients.next;
+    int64_t until = worker->paused_until, left = -1;
     unsigned long long timeout;
-    int64_t wait = -1;
 
-    if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES)
-        wait = timeout < 60000 ? (int64_t)timeout : 60000;
-    if (first != &worker->clients) {
-        int64_t left = (first->deadline - ch_clock_monotonic() + CH_NS_PER_MS - 1) / CH_NS_PER_MS;
-
-        left = left < 0 ? 0 : left < 60000 ? left : 60000;
-        wait = wait < 0 || left < wait ? left : wait;
+    if (first != &worker->clients && (until == 0 || first->deadline < until))
+        until = first->deadline;
+    if (until != 0) {
+        left = (until - ch_clock_monotonic() + CH_NS_PER_MS - 1) / CH_NS_PER_MS;
+        left = left < 0 ? 0 : left;
     }
-    return (int)wait;
+    if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES &&
+        (left < 0 || timeout < (unsigned long long)left))
+        left = timeout < INT_MAX ? (int64_t)timeout : INT_MAX;
+    return left < INT_MAX ? (int)left : INT_MAX;
 }
 
 static void *run(void *context)
@@ -232,6 +280,7 @@ static void *run(void *context)
         }
         MHD_run(worker->daemon);
         expire_clients(worker);
+        resume_accepting(worker);
     }
 }
 
@@ -269,27 +318,15 @@ static struct MHD_Daemon *start_daemon(struct http_worker *worker)
                             MHD_OPTION_END);
 }
 
-static int watch(struct http_worker *worker, int fd, int mark, uint32_t events)
+static int watch_all(const struct http_worker *worker)
 {
-    struct epoll_event event = {.events = events, .data.fd = mark};
-
-    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-static int watch_all(struct http_worker *worker)
-{
-    const struct http_shared *shared = worker->shared;
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     int r = info ? watch(worker, info->epoll_fd, -1, EPOLLIN) : -EIO;
 
     if (r == 0)
-        r = watch(worker, shared->stop_fd, shared->stop_fd, EPOLLIN);
-    /* exclusive: one client wakes one worker */
-    for (size_t i = 0; i < shared->listener_count && r == 0; i++)
-        r = watch(worker, shared->listeners[i].fd, shared->listeners[i].fd,
-                  EPOLLIN | EPOLLEXCLUSIVE);
-    return r;
+        r = watch(worker, worker->shared->stop_fd, worker->shared->stop_fd, EPOLLIN);
+    return r < 0 ? r : watch_listeners(worker);
 }
 
 static struct http_worker *release(struct http_worker *worker)
@@ -298,8 +335,6 @@ static struct http_worker *release(struct http_worker *worker)
         MHD_stop_daemon(worker->daemon);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
-    if (worker->spare_fd >= 0)
-        close(worker->spare_fd);
     free(worker);
     return NULL;
 }
@@ -319,7 +354,6 @@ int http_worker_new(struct http_shared *shared, struct http_worker **ret)
         .context = worker,
     };
     worker->clients.previous = worker->clients.next = &worker->clients;
-    worker->spare_fd = open_spare();
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (worker->epoll_fd < 0)
         r = -errno;

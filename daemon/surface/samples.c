@@ -28,7 +28,7 @@ static bool per_series(const struct ch_row *row)
 static void set_bounds(struct ch_renderer *renderer, const struct ch_histogram *histogram)
 {
     const char *before = per_series(renderer->row) ? ",le=\"" : "le=\"";
-    char number[CH_NUMBER_TEXT + 3];
+    char number[CH_BOUND_TEXT];
 
     for (unsigned i = 0; i <= histogram->bound_count; i++) {
         int64_t bound = i < histogram->bound_count ? histogram->bounds_ns[i] : INT64_MAX;

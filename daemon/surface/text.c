@@ -48,18 +48,18 @@ void ch_text_puts(struct ch_text *text, const char *string)
 
 void ch_text_printf(struct ch_text *text, const char *format, ...)
 {
-    va_list args;
+    va_list args, again;
     int len;
 
     va_start(args, format);
+    va_copy(again, args);
     len = vsnprintf(NULL, 0, format, args);
+    if (len >= 0 && !text->failed && ch_text_reserve(text, (size_t)len + 1)) {
+        vsnprintf(text->data + text->len, (size_t)len + 1, format, again);
+        text->len += (size_t)len;
+    }
+    va_end(again);
     va_end(args);
-    if (len < 0 || text->failed || !ch_text_reserve(text, (size_t)len + 1))
-        return;
-    va_start(args, format);
-    vsnprintf(text->data + text->len, (size_t)len + 1, format, args);
-    va_end(args);
-    text->len += (size_t)len;
 }
 
 void ch_text_u64(struct ch_text *text, uint64_t value)
