@@ -205,14 +205,14 @@ def test_dns_over_udp(daemon, server, way):
     heartbeat = {"send_hex": DNS_QUERY, way: expected}
     watcher = daemon(group(service, "udp", heartbeat=heartbeat))
     assert failures_of(watcher.wait_success("heartbeat")) == {}
-    socket = udp_sockets(service)
-    assert len(socket) == 1
 
     service.freeze()
     watcher.wait_failure("heartbeat", category="timeout", phase="receive", wire="silence",
                          cause="no_answer")
     service.thaw()
     assert failures_of(watcher.wait_success("heartbeat")).keys() == {"timeout"}
+    socket = udp_sockets(service)
+    assert len(socket) == 1
 
     service.kill()
     watcher.wait_failure("heartbeat", category="refused", wire="icmp", cause="port_closed",
