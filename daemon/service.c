@@ -153,11 +153,15 @@ static int on_changes(sd_event_source *source, int fd, uint32_t events, void *co
 static int on_files(sd_event_source *source, int fd, uint32_t events, void *context)
 {
     struct ch_service *service = context;
+    int armed = SD_EVENT_OFF;
 
     (void)source;
     (void)fd;
     (void)events;
-    if (ch_loader_changed(service->parts.loader))
+
+    /* Armed already: a directory that never rests must not put it off for ever. */
+    if (ch_loader_changed(service->parts.loader) &&
+        sd_event_source_get_enabled(service->settle, &armed) >= 0 && armed == SD_EVENT_OFF)
         arm(service->settle, SETTLE_US);
     return 0;
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <glob.h>
-#include <libgen.h>
+#include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
-#include "log.h"
-
-#define WATCHED                                                                                    \
-    (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
+#include "file.h"
+#include "watches.h"
 
 /* The last good content of a file. */
 struct known_file {
@@ -24,7 +22,7 @@ struct known_file {
 };
 
 struct ch_discovery {
-    int inotify;
+    struct ch_watches *watches;
     struct known_file *files;
     struct ch_group_targets *groups; /* arrays of lists; the lists' content is the files' */
     size_t group_count;
@@ -33,13 +31,12 @@ struct ch_discovery {
 int ch_discovery_new(struct ch_discovery **ret)
 {
     struct ch_discovery *discovery = calloc(1, sizeof(*discovery));
+    int r;
 
     if (!discovery)
         return -ENOMEM;
-    discovery->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (discovery->inotify < 0) {
-        int r = -errno;
-
+    r = ch_watches_new(&discovery->watches);
+    if (r < 0) {
         free(discovery);
         return r;
     }
@@ -72,57 +69,33 @@ struct ch_discovery *ch_discovery_free(struct ch_discovery *discovery)
         next = file->next;
         free_file(file);
     }
-    close(discovery->inotify);
+    ch_watches_free(discovery->watches);
     free(discovery);
     return NULL;
 }
 
 int ch_discovery_fd(const struct ch_discovery *discovery)
 {
-    return discovery->inotify;
-}
-
-static bool is_target_file(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-
-    return dot &&
-           (strcmp(dot, ".json") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".yaml") == 0);
+    return ch_watches_fd(discovery->watches);
 }
 
 bool ch_discovery_changed(struct ch_discovery *discovery)
 {
-    _Alignas(struct inotify_event) char buffer[16 * 1024];
-    bool changed = false;
-    ssize_t n;
-
-    while ((n = read(discovery->inotify, buffer, sizeof(buffer))) > 0)
-        for (char *at = buffer; at < buffer + n;) {
-            const struct inotify_event *event = (const void *)at;
-
-            /* An overflow (no name) may have hidden anything. */
-            if (event->len == 0 || is_target_file(event->name))
-                changed = true;
-            at += sizeof(*event) + event->len;
-        }
-    return changed;
+    return ch_watches_changed(discovery->watches);
 }
 
-static void watch_directory_of(struct ch_discovery *discovery, const char *pattern)
+/* Takes line over. 0 or -ENOMEM. */
+static int add_error(struct ch_config_errors *errors, char *line)
 {
-    char *copy = strdup(pattern);
-    const char *directory;
+    char **lines = reallocarray(errors->lines, errors->count + 1, sizeof(*lines));
 
-    if (!copy)
-        return;
-    directory = dirname(copy);
-    /* Adding one that is watched already changes nothing (inotify(7)). Without a
-     * watch the refresh interval still finds the change. */
-    if (inotify_add_watch(discovery->inotify, directory, WATCHED) < 0)
-        ch_log_fields(CH_LOG_WARN, "a directory of target files cannot be watched", "directory",
-                      directory, "error", strerror(errno), "remedy", // NOLINT
-                      "changes are found at the next refresh_interval", NULL);
-    free(copy);
+    if (!lines) {
+        free(line);
+        return -ENOMEM;
+    }
+    lines[errors->count++] = line;
+    errors->lines = lines;
+    return 0;
 }
 
 static struct known_file *file_of(struct ch_discovery *discovery, const char *path)
@@ -146,29 +119,30 @@ static struct known_file *file_of(struct ch_discovery *discovery, const char *pa
 }
 
 /* 0 also for a bad file: its last good content stays. */
-static int read_file(struct ch_discovery *discovery, const char *path,
-                     struct ch_config_errors *errors, struct known_file **ret)
+static int load(struct known_file *file, struct ch_config_errors *errors)
 {
-    struct known_file *file = file_of(discovery, path);
+    struct ch_config_errors own = {0};
     struct ch_target_list *lists;
     size_t count;
-    int r;
+    int r = ch_target_file_load(file->path, &lists, &count, &own);
 
-    if (!file)
-        return -ENOMEM;
-    if (!file->seen) {
-        r = ch_target_file_load(path, &lists, &count, errors);
-        if (r == -ENOMEM)
-            return r;
-        if (r == 0) {
-            ch_target_lists_free(file->lists, file->count);
-            file->lists = lists;
-            file->count = count;
-        }
-        file->seen = true;
+    if (r == 0) {
+        ch_target_lists_free(file->lists, file->count);
+        file->lists = lists;
+        file->count = count;
+        return 0;
     }
-    *ret = file;
-    return 0;
+    if (r == -ENOMEM)
+        return r;
+    r = 0;
+    for (size_t i = 0; i < own.count; i++) {
+        if (r == 0)
+            r = add_error(errors, own.lines[i]);
+        else
+            free(own.lines[i]);
+    }
+    free(own.lines);
+    return r;
 }
 
 static int add_lists(struct ch_group_targets *group, const struct known_file *file)
@@ -185,29 +159,101 @@ static int add_lists(struct ch_group_targets *group, const struct known_file *fi
     return 0;
 }
 
+static bool is_gone(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+static int read_file(struct ch_discovery *discovery, const char *path,
+                     struct ch_config_errors *errors, struct ch_group_targets *group)
+{
+    struct known_file *file;
+    int r = 0;
+
+    if (is_gone(path)) /* or a link that leads nowhere: it may come later */
+        return 0;
+    file = file_of(discovery, path);
+    if (!file)
+        return -ENOMEM;
+    if (!file->seen)
+        r = load(file, errors);
+    if (r < 0)
+        return r;
+    file->seen = true;
+    return add_lists(group, file);
+}
+
+/* A directory that cannot be read for the moment (no descriptor left, say) keeps
+ * the targets of its files. */
+static int keep_files(struct ch_discovery *discovery, const char *directory, const char *pattern,
+                      int error, struct ch_config_errors *errors, struct ch_group_targets *group)
+{
+    size_t len = strlen(directory);
+    char *line = NULL;
+    int r;
+
+    if (asprintf(&line, "%s: cannot be read: %s", directory, ch_file_reason(error)) < 0)
+        return -ENOMEM;
+    r = add_error(errors, line);
+    for (struct known_file *file = discovery->files; r == 0 && file; file = file->next)
+        if (strncmp(file->path, directory, len) == 0 && file->path[len] == '/' &&
+            fnmatch(pattern, file->path + len + 1, FNM_PATHNAME | FNM_PERIOD) == 0) {
+            file->seen = true;
+            r = add_lists(group, file);
+        }
+    return r;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* glob(3) would also take the special characters of the directory, and does not
+ * tell an empty directory from one that cannot be read. */
+static int read_matching(struct ch_discovery *discovery, const char *directory, const char *pattern,
+                         struct ch_config_errors *errors, struct ch_group_targets *group)
+{
+    struct dirent **entries;
+    int count = scandir(directory[0] ? directory : "/", &entries, NULL, by_name);
+    int r = 0;
+
+    if (count < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return 0; /* none yet: it may come later */
+    if (count < 0)
+        return keep_files(discovery, directory, pattern, -errno, errors, group);
+    for (int i = 0; i < count; i++) {
+        char *path = NULL;
+
+        if (r == 0 && fnmatch(pattern, entries[i]->d_name, FNM_PERIOD) == 0) {
+            if (asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0)
+                path = NULL;
+            r = path ? read_file(discovery, path, errors, group) : -ENOMEM;
+        }
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
 static int read_pattern(struct ch_discovery *discovery, const char *pattern,
                         struct ch_config_errors *errors, struct ch_group_targets *group)
 {
-    glob_t found = {0};
-    int r = 0;
+    const char *slash = strrchr(pattern, '/'); /* it is a path: there is one */
+    char *directory = strndup(pattern, (size_t)(slash - pattern));
+    int r;
 
-    watch_directory_of(discovery, pattern);
-    switch (glob(pattern, GLOB_NOSORT | GLOB_ERR, NULL, &found)) {
-    case 0:
-        break;
-    case GLOB_NOSPACE:
+    if (!directory)
         return -ENOMEM;
-    default: /* none yet: they may come later */
-        return 0;
-    }
-    for (size_t i = 0; r == 0 && i < found.gl_pathc; i++) {
-        struct known_file *file;
-
-        r = read_file(discovery, found.gl_pathv[i], errors, &file);
-        if (r == 0)
-            r = add_lists(group, file);
-    }
-    globfree(&found);
+    ch_watches_directory(discovery->watches, directory[0] ? directory : "/");
+    if (strpbrk(slash + 1, "*?[\\"))
+        r = read_matching(discovery, directory, slash + 1, errors, group);
+    else
+        r = read_file(discovery, pattern, errors, group);
+    free(directory);
     return r;
 }
 
@@ -250,11 +296,13 @@ int ch_discovery_read(struct ch_discovery *discovery, const struct ch_config *co
     if (!discovery->groups)
         return -ENOMEM;
     discovery->group_count = config->group_count;
+    ch_watches_begin(discovery->watches);
     for (size_t i = 0; r == 0 && i < config->group_count; i++)
         r = read_group(discovery, &config->groups[i], errors, &discovery->groups[i]);
     if (r < 0)
         return r;
     drop_unseen(discovery);
+    ch_watches_end(discovery->watches);
     *ret = discovery->groups;
     return 0;
 }

@@ -5,6 +5,7 @@ what did not change."""
 import copy
 import json
 import os
+import threading
 import time
 
 import pytest
@@ -221,13 +222,45 @@ def test_target_files_in_yaml_and_relative_to_the_configuration(daemon, redis):
 def test_a_folder_that_appears_later(daemon, redis, tmp_path):
     """As when configuration management lays the files after the service was started."""
     folder = tmp_path / "later"
-    tree = configuration(sd=folder / "*.json")
-    tree["groups"][0]["file_sd_configs"][0]["refresh_interval"] = "1s"
-    watcher = daemon(tree)
+    watcher = daemon(configuration(sd=folder / "*.json"))
     assert watcher.targets() == []
     folder.mkdir()
     write_whole(folder / "a.json", [{"targets": [redis.address]}])
     watcher.wait(lambda: targets_of(watcher) == {redis.address}, what="the file is found")
+
+
+def test_a_config_map_is_updated(daemon, two, tmp_path):
+    """Kubernetes lays the files behind a link, ..data, and replaces the link."""
+    old, new = (s.address for s in two)
+    for name, address in (("..1", old), ("..2", new)):
+        (tmp_path / name).mkdir()
+        write_whole(tmp_path / name / "t.json", [{"targets": [address]}])
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "t.json").symlink_to("..data/t.json")
+    watcher = daemon(configuration(sd=tmp_path / "*.json"))
+    watcher.wait_success("heartbeat", target=old)
+    (tmp_path / "..data_tmp").symlink_to("..2")
+    (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+    watcher.wait(lambda: targets_of(watcher) == {new}, what="the new file is read")
+    watcher.wait_success("heartbeat", target=new)
+
+
+def test_a_folder_that_never_rests_is_read(daemon, redis, tmp_path):
+    watcher = daemon(configuration(sd=tmp_path / "t*.json"))
+    ended = threading.Event()
+
+    def write_on():
+        while not ended.wait(0.01):
+            write_whole(tmp_path / "restless.json", [])
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        write_whole(tmp_path / "t.json", [{"targets": [redis.address]}])
+        watcher.wait(lambda: targets_of(watcher) == {redis.address}, what="the file is found")
+    finally:
+        ended.set()
+        writer.join()
 
 
 @pytest.mark.parametrize("bad", [
