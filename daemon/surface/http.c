@@ -22,13 +22,10 @@ const struct ch_http_limits ch_http_default_limits = {
     .body_bytes = (size_t)64 * 1024,
 };
 
-/* One more than a reload may hold up. */
-#define WORKERS 2
-
 struct ch_http {
     struct http_shared shared;
     struct http_listener *listeners;
-    struct http_worker *workers[WORKERS];
+    struct http_worker *workers[CH_HTTP_THREADS]; /* one more than a reload may hold up */
 };
 
 static int open_listeners(struct ch_http *http, char reason[CH_HTTP_REASON])
@@ -70,7 +67,7 @@ static int start_workers(struct ch_http *http)
     /* signals are for the thread that waits for them: new ones inherit this */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (size_t i = 0; i < WORKERS && r == 0; i++)
+    for (size_t i = 0; i < CH_HTTP_THREADS && r == 0; i++)
         r = http_worker_new(&http->shared, &http->workers[i]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return r;
@@ -108,13 +105,18 @@ const char *ch_http_address(const struct ch_http *http, size_t index)
     return index < http->shared.listener_count ? http->listeners[index].name : NULL;
 }
 
+uint64_t ch_http_turns(const struct ch_http *http, unsigned thread)
+{
+    return http_worker_turns(http->workers[thread]);
+}
+
 struct ch_http *ch_http_free(struct ch_http *http)
 {
     if (!http)
         return NULL;
     if (http->shared.stop_fd >= 0)
         eventfd_write(http->shared.stop_fd, 1);
-    for (size_t i = 0; i < WORKERS; i++)
+    for (size_t i = 0; i < CH_HTTP_THREADS; i++)
         http_worker_free(http->workers[i]);
     for (size_t i = 0; i < http->shared.listener_count; i++)
         http_listener_close(&http->listeners[i]);

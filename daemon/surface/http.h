@@ -76,6 +76,12 @@ int ch_http_new(const struct ch_http_setup *setup, struct ch_http **ret,
  * port 0) or "unix:/path"; NULL beyond the end. */
 const char *ch_http_address(const struct ch_http *http, size_t index);
 
+/* How often a thread of the server has turned: for each of them it grows at least
+ * once a second, but while a reload that came over HTTP holds it up. A watchdog
+ * sees that both still serve. Any thread; thread is less than CH_HTTP_THREADS. */
+#define CH_HTTP_THREADS 2
+uint64_t ch_http_turns(const struct ch_http *http, unsigned thread);
+
 /* Stops listening, cuts every connection, waits for the threads. Takes NULL,
  * returns NULL. */
 struct ch_http *ch_http_free(struct ch_http *http);

@@ -2,7 +2,6 @@
 #include "http_worker.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -34,6 +33,7 @@ struct http_worker {
     struct http_exchanges exchanges; /* what its callbacks are given */
     struct http_shared *shared;
     pthread_t thread;
+    _Atomic uint64_t turns;
     struct MHD_Daemon *daemon;
     int epoll_fd;
     bool exhausted;       /* accepting failed, and that was logged */
@@ -240,23 +240,24 @@ static void accept_clients(struct http_worker *worker, int listener)
 
 /* --- the thread */
 
-/* The least of what is awaited, in ms; -1: nothing but events. */
+/* The least of what is awaited, and at most a second: the watchdog's. */
 static int wait_ms(const struct http_worker *worker)
 {
     const struct client *first = worker->clients.next;
-    int64_t until = worker->paused_until, left = -1;
+    int64_t until = worker->paused_until, left = 1000;
     unsigned long long timeout;
 
     if (first != &worker->clients && (until == 0 || first->deadline < until))
         until = first->deadline;
     if (until != 0) {
-        left = (until - ch_clock_monotonic() + CH_NS_PER_MS - 1) / CH_NS_PER_MS;
-        left = left < 0 ? 0 : left;
+        int64_t ms = (until - ch_clock_monotonic() + CH_NS_PER_MS - 1) / CH_NS_PER_MS;
+
+        left = ms < left ? ms : left;
     }
-    if (MHD_get_timeout(worker->daemon, &timeout) == MHD_YES &&
-        (left < 0 || timeout < (unsigned long long)left))
-        left = timeout < INT_MAX ? (int64_t)timeout : INT_MAX;
-    return left < INT_MAX ? (int)left : INT_MAX;
+    if (left > 0 && MHD_get_timeout(worker->daemon, &timeout) == MHD_YES &&
+        timeout < (unsigned long long)left)
+        left = (int64_t)timeout;
+    return left > 0 ? (int)left : 0;
 }
 
 static void *run(void *context)
@@ -278,6 +279,7 @@ static void *run(void *context)
             if (events[i].data.fd >= 0)
                 accept_clients(worker, events[i].data.fd);
         }
+        ch_count(&worker->turns);
         MHD_run(worker->daemon);
         expire_clients(worker);
         resume_accepting(worker);
@@ -370,6 +372,11 @@ int http_worker_new(struct http_shared *shared, struct http_worker **ret)
     }
     *ret = worker;
     return 0;
+}
+
+uint64_t http_worker_turns(const struct http_worker *worker)
+{
+    return ch_counter(&worker->turns);
 }
 
 struct http_worker *http_worker_free(struct http_worker *worker)

@@ -32,6 +32,8 @@ struct http_shared {
 
 /* Starts the thread. 0 or a negative errno. */
 int http_worker_new(struct http_shared *shared, struct http_worker **ret);
+/* Grows at least once a second while it can serve. Any thread. */
+uint64_t http_worker_turns(const struct http_worker *worker);
 /* After stop_fd became readable: waits for the thread, cuts its clients off.
  * Takes NULL, returns NULL. */
 struct http_worker *http_worker_free(struct http_worker *worker);

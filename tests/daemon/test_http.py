@@ -3,6 +3,7 @@
 mean no good. Its limits are short here, so that a test need not wait."""
 
 import gzip
+import html.parser
 import http.client
 import json
 import os
@@ -181,6 +182,34 @@ def test_answers_of_a_server_that_is_not_well(serve):
         for method in ("GET", "HEAD"):
             assert server.ask(path, method)[0].status == 503
     assert server.ask("/metrics")[0].status == 200
+
+
+class Page(html.parser.HTMLParser):
+    """Which tags are open, and where the links lead."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.links = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag != "meta":
+            self.open.append(tag)
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_sound_and_its_links_lead_somewhere(shared):
+    _, body = shared.ask("/")
+    page = Page()
+    page.feed(body.decode())
+    page.close()
+    assert page.open == [] and "script" not in page.tags and "form" not in page.tags
+    assert len(page.links) >= 8
+    for link in page.links:
+        assert shared.ask("/" + link)[0].status == 200, link
 
 
 # --- the formats of /metrics
