@@ -27,6 +27,7 @@ struct ch_prober_thread {
     struct ch_resolver *resolver;
     struct ch_confirm_budget *budget;
     struct ch_responder *responder;
+    bool responds; /* as the configuration that runs asks for */
     struct ch_responder_counters *counters;
     struct ch_generation *generation; /* the one that runs */
     struct ch_task pulse;
@@ -70,7 +71,8 @@ static int start_responder(struct ch_prober_thread *prober, const struct ch_conf
     int r;
 
     prober->responder = ch_responder_free(prober->responder);
-    if (config->responder.listen_count == 0)
+    prober->responds = config->responder.listen_count == 0;
+    if (prober->responds)
         return 0;
     r = ch_responder_new(prober->loop, &limits, prober->counters, &prober->responder);
     for (size_t i = 0; r == 0 && i < config->responder.listen_count; i++) {
@@ -78,6 +80,7 @@ static int start_responder(struct ch_prober_thread *prober, const struct ch_conf
         if (r < 0)
             *ret_failed = config->responder.listen[i];
     }
+    prober->responds = r == 0;
     return r;
 }
 
@@ -125,16 +128,18 @@ static int take_generation(struct handover *handover, struct ch_addr *ret_failed
     size_t timers = generation->series_count * TIMERS_PER_RUNNER + TIMERS_BESIDE;
     int r, responder = 0;
 
-    r = ch_loop_timers_reserve(prober->loop, timers > UINT32_MAX ? UINT32_MAX : (uint32_t)timers);
-    if (r < 0)
-        return r;
+    /* From here on nothing turns back: the one who reloads counts on this
+     * generation being the one that runs. Without room beforehand, each runner
+     * finds its own, or is told of as not started. */
+    (void)ch_loop_timers_reserve(prober->loop, timers > UINT32_MAX ? UINT32_MAX : (uint32_t)timers);
     prober->generation = generation;
     handover->generation = NULL;
     prober->schedule.close_by_reset = ch_schedule_wants_reset(generation);
     take_over(generation, previous, handover->keep);
     end_runners(previous);
     r = start_runners(&prober->schedule, generation);
-    if (!same_listeners(previous ? previous->config : NULL, generation->config))
+    if (!prober->responds ||
+        !same_listeners(previous ? previous->config : NULL, generation->config))
         responder = start_responder(prober, generation->config, ret_failed);
     ch_generation_unref(previous);
     return r < 0 ? r : responder;

@@ -120,11 +120,13 @@ static bool closes_by_reset(const struct ch_schedule *schedule, const struct ch_
     return may_choose(series) ? schedule->close_by_reset : options->close == CH_CONNECT_CLOSE_RESET;
 }
 
-static void wait_until(struct ch_runner *runner, int64_t when)
+/* From the first time on a runner's timer is always armed: moving it cannot fail,
+ * nor can arming it again right when it has fired, before anybody else takes the
+ * place that it left. So no want of memory makes a runner stop. */
+static int wait_until(struct ch_runner *runner, int64_t when)
 {
     runner->state = RUNNER_WAITS;
-    /* There is room: the prober reserves it when it takes a generation over. */
-    (void)ch_loop_timer_arm(runner->schedule->prober.loop, &runner->timer, when);
+    return ch_loop_timer_arm(runner->schedule->prober.loop, &runner->timer, when);
 }
 
 static void begin(struct ch_runner *runner, int64_t now)
@@ -168,7 +170,7 @@ static void plan_next(struct ch_runner *runner)
         if (retry < next)
             next = retry;
     }
-    wait_until(runner, next);
+    (void)wait_until(runner, next);
 }
 
 static void tell(struct ch_runner *runner, const struct ch_attempt *attempt, bool changed)
@@ -280,12 +282,13 @@ int ch_runner_new(struct ch_schedule *schedule, const struct ch_series *series,
     r = make_spec(runner);
     if (r == 0)
         r = ch_probe_new(&runner->spec, &schedule->prober, runner, &runner->probe);
+    if (r == 0)
+        r = wait_until(runner, ch_schedule_next(ch_clock_monotonic(), runner->offset,
+                                                series->settings->interval_ns));
     if (r < 0) {
         ch_runner_free(runner);
         return r;
     }
-    wait_until(runner, ch_schedule_next(ch_clock_monotonic(), runner->offset,
-                                        series->settings->interval_ns));
     *ret = runner;
     return 0;
 }
