@@ -133,9 +133,7 @@ static int make_service(struct daemon *self)
     struct ch_service_parts parts = {
         .state = &self->state,
         .loader = self->loader,
-        .prober = self->prober,
         .changes = self->changes,
-        .sockets = self->sockets,
         .reloaded = apply_sockets,
         .context = self,
     };
@@ -172,6 +170,34 @@ static int start_http(struct daemon *self)
     return EXIT_FINE;
 }
 
+static uint64_t prober_turns(void *context)
+{
+    return ch_prober_pulse(((struct daemon *)context)->prober);
+}
+
+static uint64_t sockets_turns(void *context)
+{
+    return ch_sockets_turns(((struct daemon *)context)->sockets);
+}
+
+static uint64_t http_turns_0(void *context)
+{
+    return ch_http_turns(((struct daemon *)context)->http, 0);
+}
+
+static uint64_t http_turns_1(void *context)
+{
+    return ch_http_turns(((struct daemon *)context)->http, 1);
+}
+
+static void watch_threads(struct daemon *self)
+{
+    ch_service_watch(self->service, "prober", prober_turns, self);
+    ch_service_watch(self->service, "sockets", sockets_turns, self);
+    ch_service_watch(self->service, "http 0", http_turns_0, self);
+    ch_service_watch(self->service, "http 1", http_turns_1, self);
+}
+
 static int start(struct daemon *self)
 {
     int status = make_parts(self);
@@ -186,6 +212,8 @@ static int start(struct daemon *self)
         status = start_http(self);
     if (status == EXIT_FINE) {
         int r = ch_prober_start(self->prober);
+
+        watch_threads(self);
 
         if (r < 0)
             status = complain("cannot start the prober", r);

@@ -17,7 +17,6 @@
 
 #include "changes_log.h"
 #include "connhealth/clock.h"
-#include "connhealth/sockets.h"
 #include "log.h"
 
 #define TICK_US      UINT64_C(1000000)
@@ -38,14 +37,22 @@ struct reload_request {
     int result;
 };
 
+struct watched {
+    const char *name;
+    uint64_t (*turns)(void *context);
+    void *context;
+    uint64_t before;
+    unsigned still; /* ticks without a turn */
+};
+
 struct ch_service {
     struct ch_service_parts parts;
     sd_event *event;
     sd_event_source *settle, *refresh, *tick;
     struct reload_request request;
-    uint64_t prober_turns, sockets_turns;
     unsigned ticks;
-    unsigned prober_still, sockets_still; /* ticks without a turn */
+    struct watched watched[CH_SERVICE_WATCHED_MAX];
+    size_t watched_count;
 };
 
 static int arm(sd_event_source *source, uint64_t after_us)
@@ -177,32 +184,45 @@ static int on_rediscover(sd_event_source *source, uint64_t usec, void *context)
     return 0;
 }
 
-/* True while a thread's turns go on; still counts the ticks without one. */
-static bool turns(uint64_t now, uint64_t *before, unsigned *still)
+/* True while all the watched threads turn. */
+static bool all_turn(struct ch_service *service)
 {
-    if (now != *before)
-        *still = 0;
-    else if (*still < HANGS_AFTER)
-        ++*still;
-    *before = now;
-    return *still < HANGS_AFTER;
+    bool all = true;
+
+    for (size_t i = 0; i < service->watched_count; i++) {
+        struct watched *watched = &service->watched[i];
+        uint64_t now = watched->turns(watched->context);
+
+        watched->still = now != watched->before ? 0 : watched->still + 1;
+        watched->before = now;
+        if (watched->still == HANGS_AFTER)
+            ch_log_fields(CH_LOG_ERROR, "a thread hangs", "thread", watched->name, NULL);
+        if (watched->still >= HANGS_AFTER)
+            all = false;
+    }
+    return all;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *context)
 {
     struct ch_service *service = context;
-    bool prober = turns(ch_prober_pulse(service->parts.prober), &service->prober_turns,
-                        &service->prober_still);
-    bool sockets = turns(ch_sockets_turns(service->parts.sockets), &service->sockets_turns,
-                         &service->sockets_still);
+    bool healthy = all_turn(service);
 
     (void)usec;
-    atomic_store(&service->parts.state->healthy, prober && sockets);
-    if (prober && sockets)
+    atomic_store(&service->parts.state->healthy, healthy);
+    if (healthy)
         sd_notify(0, "WATCHDOG=1");
     if (++service->ticks % STATUS_TICKS == 0)
         tell_status(service);
     return arm(source, TICK_US);
+}
+
+void ch_service_watch(struct ch_service *service, const char *name,
+                      uint64_t (*turns)(void *context), void *context)
+{
+    if (service->watched_count < CH_SERVICE_WATCHED_MAX)
+        service->watched[service->watched_count++] =
+            (struct watched){.name = name, .turns = turns, .context = context};
 }
 
 static int add_time(struct ch_service *service, sd_event_source **ret,

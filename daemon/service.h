@@ -9,15 +9,12 @@
 
 #include "loader.h"
 
-struct ch_sockets;
 struct ch_service;
 
 struct ch_service_parts {
     struct ch_state *state;
     struct ch_loader *loader;
-    struct ch_prober_thread *prober;
     struct ch_changes *changes;
-    struct ch_sockets *sockets;
     /* told after each successful load, to those who need not be reloaded in step */
     void (*reloaded)(void *context, const struct ch_config *config);
     void *context;
@@ -26,6 +23,13 @@ struct ch_service_parts {
 /* parts are borrowed and outlive the service. 0 or a negative errno. */
 int ch_service_new(const struct ch_service_parts *parts, struct ch_service **ret);
 struct ch_service *ch_service_free(struct ch_service *service);
+
+/* A thread that must go on turning: turns(context) grows at least once a second
+ * or tells the thread to turn. While one stands still the daemon is unhealthy and
+ * systemd's watchdog is not fed. name is static. Before the run. */
+#define CH_SERVICE_WATCHED_MAX 8
+void ch_service_watch(struct ch_service *service, const char *name,
+                      uint64_t (*turns)(void *context), void *context);
 
 /* Says READY and runs until it is told to end; says STOPPING. */
 int ch_service_run(struct ch_service *service);
