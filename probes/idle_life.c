@@ -16,12 +16,12 @@
 
 #define DIAL_NS  (3 * CH_NS_PER_S)  /* for each connect */
 #define RETRY_NS (10 * CH_NS_PER_S) /* after a connect that failed */
-/* The keepalive that is the use: a probe after one second, two more, dead one
- * second after that. */
+/* The keepalive that is the use: a probe at once (every age is at least as long
+ * as the idle time), two more, dead one second after that. */
 #define USE_SECONDS 1
 #define USE_PROBES  3
-#define LOOK_NS     (1300 * CH_NS_PER_MS)
-#define ANSWERED_MS 1300 /* an answer to the probe is younger than this then */
+#define LOOK_NS     (700 * CH_NS_PER_MS)
+#define ANSWERED_MS 1000 /* what came before the use is older than this by now */
 
 enum idle_step {
     IDLE_RESTS, /* until the next connect */
@@ -112,10 +112,12 @@ static void use_once(struct ch_idle_watch *watch)
     int fd = watch->dial.io.fd;
     int seconds = USE_SECONDS, probes = USE_PROBES, on = 1;
 
-    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)) < 0 ||
+    /* The idle time last: with keepalive on, it counts from the last segment, and
+     * the first probe leaves at once (tcp_sock_set_keepidle_locked()). */
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds)) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)) < 0) {
         rest(watch, RETRY_NS);
         return;
     }
