@@ -350,6 +350,7 @@ static void watch(struct heartbeat *self)
 
     describe_request(self, &evidence);
     setting.request_acked_at = evidence.request_acked_at;
+    setting.waiting_ns = evidence.duration_ns;
     ch_held_watch(&self->tcp.held, &setting);
 }
 

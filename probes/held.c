@@ -155,6 +155,7 @@ void ch_held_watch(struct ch_held *held, struct ch_trouble_setting *setting)
         return;
     setting->age_ns = ch_loop_now(held->probe->prober->loop) - held->established_at;
     setting->retries2 = ch_trouble_retries2();
+    setting->rto_max_ns = ch_trouble_rto_max_ns();
     report = ch_trouble_of(&tcp, setting);
     if (report.trouble == CH_TROUBLE_NONE && held->trouble == CH_TROUBLE_NONE)
         return;

@@ -8,38 +8,53 @@
 #include "sight.h"
 
 #define RTO_MIN_NS (200 * CH_NS_PER_MS) /* TCP_RTO_MIN */
-#define RTO_MAX_NS (120 * CH_NS_PER_S)  /* TCP_RTO_MAX */
-#define DOUBLINGS  9                    /* ilog2(RTO_MAX / RTO_MIN) */
+#define RTO_MAX_MS 120000               /* TCP_RTO_MAX_SEC */
 
-static uint32_t retries2 = 15;
+static struct {
+    pthread_once_t once;
+    uint32_t retries2;
+    uint32_t rto_max_ms;
+} settings = {PTHREAD_ONCE_INIT, 15, RTO_MAX_MS};
 
-static void read_retries2(void)
+static void read_setting(const char *path, uint32_t most, uint32_t *setting)
 {
-    FILE *file = fopen("/proc/sys/net/ipv4/tcp_retries2", "re");
+    FILE *file = fopen(path, "re");
     unsigned value;
 
     if (!file)
         return;
-    if (fscanf(file, "%u", &value) == 1 && value > 0 && value < 256) // NOLINT
-        retries2 = value;
+    if (fscanf(file, "%u", &value) == 1 && value > 0 && value <= most) // NOLINT
+        *setting = value;
     fclose(file);
+}
+
+static void read_settings(void)
+{
+    read_setting("/proc/sys/net/ipv4/tcp_retries2", 255, &settings.retries2);
+    read_setting("/proc/sys/net/ipv4/tcp_rto_max_ms", RTO_MAX_MS, &settings.rto_max_ms);
 }
 
 uint32_t ch_trouble_retries2(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&settings.once, read_settings);
+    return settings.retries2;
+}
 
-    pthread_once(&once, read_retries2);
-    return retries2;
+int64_t ch_trouble_rto_max_ns(void)
+{
+    pthread_once(&settings.once, read_settings);
+    return settings.rto_max_ms * CH_NS_PER_MS;
 }
 
 /* tcp_model_timeout() in net/ipv4/tcp_timer.c: the time from the first
  * retransmission until so many have been in vain. */
-static int64_t time_to_give_up(uint32_t retries)
+static int64_t time_to_give_up(uint32_t retries, int64_t rto_max_ns)
 {
-    if (retries <= DOUBLINGS)
-        return ((INT64_C(2) << retries) - 1) * RTO_MIN_NS;
-    return ((INT64_C(2) << DOUBLINGS) - 1) * RTO_MIN_NS + (retries - DOUBLINGS) * RTO_MAX_NS;
+    uint32_t doublings = 0;
+
+    while (doublings < retries && RTO_MIN_NS << (doublings + 1) <= rto_max_ns)
+        doublings++;
+    return ((INT64_C(2) << doublings) - 1) * RTO_MIN_NS + (retries - doublings) * rto_max_ns;
 }
 
 static int64_t at_least_zero(int64_t ns)
@@ -51,18 +66,17 @@ static struct ch_trouble_report retransmitting(const struct ch_tcp_facts *tcp,
                                                const struct ch_trouble_setting *setting,
                                                int64_t silent_ns)
 {
-    int64_t limit = setting->user_timeout_ns > 0 ? setting->user_timeout_ns
-                                                 : time_to_give_up(setting->retries2);
-    int64_t elapsed = (int64_t)tcp->last_data_sent_ms * CH_NS_PER_MS;
+    int64_t limit = setting->user_timeout_ns > 0
+                        ? setting->user_timeout_ns
+                        : time_to_give_up(setting->retries2, setting->rto_max_ns);
+    /* last_data_sent is refreshed by each retransmission; what counts is the
+     * silence since the request, however long the line was idle before. */
+    int64_t elapsed = silent_ns < setting->waiting_ns ? silent_ns : setting->waiting_ns;
 
-    /* last_data_sent is refreshed by each retransmission; the silence of the
-     * peer since the first is the better clock once there was more than one. */
-    if (silent_ns > elapsed)
-        elapsed = silent_ns;
     return (struct ch_trouble_report){
         .trouble = CH_TROUBLE_RETRANSMITTING,
         .stage = tcp->retransmits,
-        .until_give_up = at_least_zero(limit - elapsed),
+        .until_give_up = at_least_zero(limit + RTO_MIN_NS - elapsed),
         .silent_ns = silent_ns,
     };
 }
