@@ -128,6 +128,30 @@ def stateful(net, address, unknown):
         yield Stateful(net, address)
 
 
+@contextlib.contextmanager
+def forgets_idle_flows(net, address, seconds, unknown="drop"):
+    """The same, and it forgets a connection that was silent for so long."""
+    table, family = net.unique("t"), family_of(address)
+    word = "ip6" if family == 6 else "ip"
+    net.router.nft(f"""
+        table inet {table} {{
+            ct timeout brief {{
+                protocol tcp
+                l3proto {word}
+                policy = {{ established: {seconds} }}
+            }}
+            chain early {{
+                type filter hook prerouting priority 0
+                {word} daddr {address} ct timeout set "brief"
+            }}
+        }}""")
+    try:
+        with stateful(net, address, unknown) as made:
+            yield made
+    finally:
+        net.router.nft(f"delete table inet {table}\n")
+
+
 # -- routes
 
 @contextlib.contextmanager

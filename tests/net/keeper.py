@@ -84,7 +84,8 @@ class Keeper:
         return {}, []
 
     def ask_limit(self, fds, pid, descriptors):
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors, descriptors))
+        _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors, most))
         return {}, []
 
     def ask_status(self, fds, pid):

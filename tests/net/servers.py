@@ -399,6 +399,15 @@ def hold_ports(channel, address, port):
         pass
 
 
+def burn(channel):
+    """Keeps a processor busy until the channel closes."""
+    channel = Channel(channel)
+    channel.report("ready")
+    while not select.select([channel.sock], [], [], 0)[0]:
+        for _ in range(200_000):
+            pass
+
+
 # -- forged ICMP
 
 def _checksum(data):

@@ -21,17 +21,6 @@ def chosen():
     return [case for case in matrix.CASES if not wanted or wanted in case.name]
 
 
-@pytest.fixture(scope="session")
-def say(pytestconfig):
-    """Prints a line, whatever becomes of the tests."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-
-    def write(line=""):
-        with capture.global_and_fixture_disabled():
-            print(line, flush=True)
-    return write
-
-
 def tell(say, results, begun):
     say(f"{len(results)} cases in {time.monotonic() - begun:.0f} s")
     for line in bench.confusion(results):
