@@ -108,6 +108,14 @@ static void look_at_the_dead(struct ch_dial *dial, struct ch_evidence *evidence)
 {
     describe(dial, evidence);
     ch_sight_autopsy(dial->io.fd, evidence);
+    /* The kernel fills the error queue and sets the errno a moment before the
+     * state turns (tcp_v4_err()): an errno taken in that moment was the last
+     * one, not one in passing. */
+    if (evidence->error == 0 && evidence->tcp.state == CH_TCP_CLOSE) {
+        evidence->error = dial->soft_error;
+        evidence->soft_error = 0;
+        evidence->soft_errors = 0;
+    }
     /* Only a retransmission that is not out can be the one that failed. */
     if (dial->baseline && evidence->tcp.total_retrans > 0 && evidence->tcp.retrans == 0)
         evidence->retrans_fail = ch_retrans_fail_moved(dial->retrans_fail);
