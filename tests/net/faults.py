@@ -170,7 +170,6 @@ def route(namespace, address, what):
 def router_route(net, address, kind):
     """unreachable: 3/1 (v6 1/0), prohibit: 3/13 (1/1), throw: no route, 3/0 (1/0), blackhole."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(route(net.router, address, kind))
         if family_of(address) == 4:
             # One ICMP error a second to each source (net.ipv4.route.error_cost), so the cases
             # must not share one.
@@ -179,6 +178,7 @@ def router_route(net, address, kind):
             stack.callback(net.client.ip, f"addr del {source}/32 dev c0")
             stack.enter_context(route(net.client, address,
                                       f"via {network.ROUTER[4]} src {source}"))
+        stack.enter_context(route(net.router, address, kind))
         yield
 
 
