@@ -74,9 +74,12 @@ static void arm_refresh(struct ch_service *service)
 
 static void tell_status(struct ch_service *service)
 {
-    struct ch_generation *generation = ch_state_generation(service->parts.state);
+    struct ch_generation *generation;
     size_t failing = 0;
 
+    if (!getenv("NOTIFY_SOCKET")) /* nobody listens: spare the look at every target */
+        return;
+    generation = ch_state_generation(service->parts.state);
     if (!generation)
         return;
     for (size_t i = 0; i < generation->series_count; i++)
@@ -312,6 +315,7 @@ int ch_service_run(struct ch_service *service)
     tell_status(service);
     r = sd_event_loop(service->event);
     sd_notify(0, "STOPPING=1");
+    ch_changes_log(service->parts.changes); /* what came with the last events */
     atomic_store(&service->parts.state->ready, false);
     pthread_mutex_lock(&service->request.lock);
     service->request.ended = true;

@@ -62,12 +62,13 @@ struct ch_bytes ch_exchange_request(struct ch_exchange *exchange, uint8_t frame[
     return (struct ch_bytes){.data = frame, .len = CH_FRAME_SIZE};
 }
 
-static bool keep(struct ch_exchange *exchange, const uint8_t *data, size_t len)
+/* MORE when it is kept, else why not. */
+static enum ch_reply keep(struct ch_exchange *exchange, const uint8_t *data, size_t len)
 {
     size_t needed = exchange->reply_len + len;
 
     if (needed > CH_REPLY_MAX)
-        return false;
+        return CH_REPLY_MISMATCH;
     if (needed > exchange->reply_size) {
         size_t size = exchange->reply_size ? exchange->reply_size : 256;
         uint8_t *reply;
@@ -76,14 +77,14 @@ static bool keep(struct ch_exchange *exchange, const uint8_t *data, size_t len)
             size *= 2;
         reply = realloc(exchange->reply, size);
         if (!reply)
-            return false;
+            return CH_REPLY_NO_ROOM;
         exchange->reply = reply;
         exchange->reply_size = size;
     }
     if (len > 0) /* an empty datagram is a reply, too */
         memcpy(exchange->reply + exchange->reply_len, data, len);
     exchange->reply_len = needed;
-    return true;
+    return CH_REPLY_MORE;
 }
 
 static enum ch_reply judge_frame(struct ch_exchange *exchange, const uint8_t *bytes)
@@ -168,7 +169,8 @@ enum ch_reply ch_exchange_take(struct ch_exchange *exchange, const uint8_t *data
     if (ch_exchange_native(exchange)) {
         if (datagram)
             return take_datagram_frame(exchange, data, len);
-        return keep(exchange, data, len) ? take_stream_frames(exchange) : CH_REPLY_MISMATCH;
+        reply = keep(exchange, data, len);
+        return reply == CH_REPLY_MORE ? take_stream_frames(exchange) : reply;
     }
     /* The usual answer is whole in its first segment and need not be kept. */
     if (exchange->reply_len == 0) {
@@ -176,8 +178,9 @@ enum ch_reply ch_exchange_take(struct ch_exchange *exchange, const uint8_t *data
         if (reply == CH_REPLY_ANSWERED)
             return reply;
     }
-    if (!keep(exchange, data, len))
-        return CH_REPLY_MISMATCH;
+    reply = keep(exchange, data, len);
+    if (reply != CH_REPLY_MORE)
+        return reply;
     return judge_bytes(exchange, exchange->reply, exchange->reply_len, datagram);
 }
 

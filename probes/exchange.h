@@ -19,6 +19,7 @@ enum ch_reply {
     CH_REPLY_ANSWERED,
     CH_REPLY_MORE,     /* not yet */
     CH_REPLY_MISMATCH, /* it cannot become the answer any more */
+    CH_REPLY_NO_ROOM,  /* this host has no memory to keep what came */
 };
 
 struct ch_exchange {

@@ -180,22 +180,36 @@ static void answered(struct heartbeat *self)
     ch_held_report(&self->tcp.held, &evidence, false);
 }
 
-/* After a reply that was not expected nobody knows where the next one begins:
- * the connection is given up. */
-static void mismatched(struct heartbeat *self)
+/* After a reply that was not expected, or was lost here, nobody knows where the
+ * next one begins: the connection is given up. */
+static void give_up(struct heartbeat *self, struct ch_evidence *evidence)
 {
-    struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_MISMATCH};
     bool attempt = self->tcp.attempt;
 
-    describe_request(self, &evidence);
-    ch_held_describe(&self->tcp.held, &evidence);
-    ch_sight_tcp(self->tcp.held.dial.io.fd, &evidence.tcp);
-    ch_exchange_show(&self->exchange, &evidence);
+    describe_request(self, evidence);
+    ch_held_describe(&self->tcp.held, evidence);
+    ch_sight_tcp(self->tcp.held.dial.io.fd, &evidence->tcp);
     end_exchange(self);
     self->tcp.attempt = false;
     ch_held_drop(&self->tcp.held);
     if (attempt)
-        ch_held_report(&self->tcp.held, &evidence, false);
+        ch_held_report(&self->tcp.held, evidence, false);
+}
+
+static void mismatched(struct heartbeat *self)
+{
+    struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE, .end = CH_END_MISMATCH};
+
+    ch_exchange_show(&self->exchange, &evidence);
+    give_up(self, &evidence);
+}
+
+static void no_room_for_reply(struct heartbeat *self)
+{
+    struct ch_evidence evidence = {
+        .phase = CH_PHASE_RECEIVE, .end = CH_END_ERRNO, .error = ENOMEM, .synchronous = true};
+
+    give_up(self, &evidence);
 }
 
 /* True if the connection is still there and the probe may be touched: a report
@@ -219,6 +233,9 @@ static bool take(struct heartbeat *self, const uint8_t *data, size_t len, bool m
         return false;
     case CH_REPLY_MISMATCH:
         mismatched(self);
+        return false;
+    case CH_REPLY_NO_ROOM:
+        no_room_for_reply(self);
         return false;
     case CH_REPLY_MORE:
         return true;

@@ -151,7 +151,12 @@ static bool on_reply(struct heartbeat *self, const uint8_t *data, size_t len)
         evidence.end = CH_END_MISMATCH;
         ch_exchange_show(&self->exchange, &evidence);
         break;
-    default:
+    case CH_REPLY_NO_ROOM:
+        evidence.end = CH_END_ERRNO;
+        evidence.error = ENOMEM;
+        evidence.synchronous = true;
+        break;
+    case CH_REPLY_MORE:
         return false;
     }
     finish(self, &evidence);

@@ -30,6 +30,7 @@ struct ch_prober_thread {
     bool responds; /* as the configuration that runs asks for */
     struct ch_responder_counters *counters;
     struct ch_generation *generation; /* the one that runs */
+    _Atomic(struct ch_generation *) retired;
     struct ch_task pulse;
     atomic_bool pulse_posted;
     pthread_t thread;
@@ -141,7 +142,9 @@ static int take_generation(struct handover *handover, struct ch_addr *ret_failed
     if (!prober->responds ||
         !same_listeners(previous ? previous->config : NULL, generation->config))
         responder = start_responder(prober, generation->config, ret_failed);
-    ch_generation_unref(previous);
+    /* Freeing 100,000 targets would hold up the probes: that is left to
+     * ch_prober_pulse(). */
+    ch_generation_unref(atomic_exchange(&prober->retired, previous));
     return r < 0 ? r : responder;
 }
 
@@ -295,6 +298,7 @@ struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober)
     }
     end_runners(prober->generation);
     ch_generation_unref(prober->generation);
+    ch_generation_unref(prober->retired);
     ch_responder_free(prober->responder);
     ch_resolver_free(prober->resolver);
     ch_confirm_budget_free(prober->budget);
@@ -310,6 +314,7 @@ const struct ch_loop_lag *ch_prober_lag(const struct ch_prober_thread *prober)
 
 uint64_t ch_prober_pulse(struct ch_prober_thread *prober)
 {
+    ch_generation_unref(atomic_exchange(&prober->retired, NULL));
     if (prober->running && !atomic_exchange(&prober->pulse_posted, true))
         ch_loop_post(prober->loop, &prober->pulse);
     return ch_loop_turns(prober->loop);

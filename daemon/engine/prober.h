@@ -33,7 +33,8 @@ struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober);
 
 const struct ch_loop_lag *ch_prober_lag(const struct ch_prober_thread *prober);
 /* Makes the loop turn once and tells how often it did: twice the same number
- * some time apart means that it hangs. Any thread. */
+ * some time apart means that it hangs. Frees what a reload has left. Any thread
+ * but the prober's. */
 uint64_t ch_prober_pulse(struct ch_prober_thread *prober);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "connhealth/expect.h"
 #include "exchange.h"
+#include "oom.h"
 
 static const struct ch_identity_ids peer = {{1}, {2}};
 
@@ -143,6 +144,22 @@ static void a_reply_without_end_is_wrong(void **state)
     ch_expect_free(options.expect);
 }
 
+/* What is lost here is not the peer's fault. */
+static void without_memory_nothing_is_judged(void **state)
+{
+    const struct ch_heartbeat_options options = {
+        .expect_hex = {.data = (uint8_t *)"+OK\r\n", .len = 5}};
+    struct ch_exchange exchange;
+
+    (void)state;
+    ch_exchange_init(&exchange, &options);
+    oom_after = 0;
+    assert_int_equal(ch_exchange_take(&exchange, (const uint8_t *)"+O", 2, false),
+                     CH_REPLY_NO_ROOM);
+    oom_after = -1;
+    ch_exchange_clear(&exchange);
+}
+
 static void ids_tell_instance_and_boot(void **state)
 {
     const struct ch_identity_ids restarted = {{9}, {2}}, rebooted = {{9}, {3}}, unread = {{9}, {0}};
@@ -163,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_datagram_is_one_frame),
         cmocka_unit_test(exact_bytes_are_neither_more_nor_less),
         cmocka_unit_test(a_reply_without_end_is_wrong),
+        cmocka_unit_test(without_memory_nothing_is_judged),
         cmocka_unit_test(ids_tell_instance_and_boot),
     };
 
