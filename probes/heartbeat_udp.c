@@ -168,8 +168,12 @@ static void on_udp_error(struct heartbeat *self)
     struct ch_icmp icmp;
     int error = take_error(self, &icmp);
 
-    if (error != 0 && self->udp.attempt)
+    if (error == 0)
+        return;
+    if (self->udp.attempt)
         failed(self, CH_PHASE_RECEIVE, error, false, &icmp);
+    else if (icmp.version == 0 && error != ECONNREFUSED) /* as in stays_usable() */
+        ch_loop_io_close(self->probe.prober->loop, &self->udp.io);
 }
 
 static void on_udp_ready(struct ch_io *io, uint32_t events)

@@ -70,8 +70,13 @@ static void on_keepalive_ready(struct ch_io *io, uint32_t events)
         return;
     }
     if (error == EAGAIN) {
-        if (events & EPOLLERR)
+        if (events & EPOLLERR) {
+            struct ch_icmp stale;
+
             ch_held_soft_error(held, ch_sight_error(io->fd));
+            /* level-triggered: what the SYN has left there would be told for ever */
+            ch_sight_icmp(io->fd, &held->dial.peer, &stale, NULL);
+        }
         return;
     }
     ch_sight_tcp(io->fd, &facts);
