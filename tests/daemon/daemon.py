@@ -67,7 +67,7 @@ def sanitizer_environment():
     options = {
         "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=86",
         "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=86",
-        "TSAN_OPTIONS": f"exitcode=86:suppressions={ROOT / 'tests/tsan.supp'}",
+        "TSAN_OPTIONS": "exitcode=86",
         "LSAN_OPTIONS": "exitcode=86",
     }
     return {**os.environ, **options}
