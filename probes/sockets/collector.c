@@ -91,15 +91,15 @@ uint64_t ch_sockets_turns(const struct ch_sockets *sockets)
 
 /* ---- ends -------------------------------------------------------------- */
 
-/* At most this many records at once, so that neither a sweep nor a stop waits
- * for a flood. */
-enum { drain_batches = 64 };
+/* At most so many batches at once, so that neither a sweep nor a stop waits for
+ * a flood: a few, or as many as the buffer may hold. */
+enum { some_batches = 64, all_batches = 2048 };
 
-static void drain_ends(struct ch_sockets *sockets)
+static void drain_ends(struct ch_sockets *sockets, unsigned batches)
 {
     struct ch_ends_result result = {.more = true};
 
-    for (unsigned i = 0; i < drain_batches && result.more && sockets->ends.fd >= 0; i++) {
+    for (unsigned i = 0; i < batches && result.more && sockets->ends.fd >= 0; i++) {
         if (ch_ends_read(&sockets->ends, &result) < 0) {
             /* Not seen to happen; a new socket is made before the next sweep,
              * and what falls between is lost. */
@@ -137,7 +137,7 @@ static int dump_one(struct ch_sockets *sockets, uint8_t family, uint8_t protocol
         if (result.interrupted)
             sockets->self.complete = false;
         if (++datagrams % datagrams_between_drains == 0) {
-            drain_ends(sockets);
+            drain_ends(sockets, some_batches);
             turn(sockets);
             if (atomic_load_explicit(&sockets->stop, memory_order_relaxed))
                 return -ECANCELED;
@@ -254,13 +254,13 @@ static void sweep(struct ch_sockets *sockets)
     self->limits = 0;
     tally->retries = read_sysctl("/proc/sys/net/ipv4/tcp_retries2");
     tally->syn_retries = read_sysctl("/proc/sys/net/ipv4/tcp_syn_retries");
-    drain_ends(sockets);
+    drain_ends(sockets, all_batches);
     lost = sockets->lost;
     sockets->lost = false;
     ch_tally_sweep_begin(tally, begin);
     if (!dump_all(sockets, &whole))
         return;
-    drain_ends(sockets);
+    drain_ends(sockets, all_batches);
     ch_tally_sweep_end(tally, whole, lost);
     if (!whole)
         sockets->lost |= lost;
@@ -360,7 +360,7 @@ static void wait_for(struct ch_sockets *sockets, int64_t until_ns)
     if (fds[0].revents)
         (void)!read(sockets->wake_fd, &woken, sizeof(woken));
     if (fds[1].revents)
-        drain_ends(sockets);
+        drain_ends(sockets, some_batches);
 }
 
 static void sweep_if_due(struct ch_sockets *sockets)

@@ -132,7 +132,9 @@ static void connected(const struct ch_tally *tally, const struct sight *sight)
     else if (sight->memory)
         sight->memory->trouble_since = 0;
 
-    if (room > 0 && queued >= room) { /* sk_stream_memory_free() */
+    /* sk_stream_is_writeable(): poll(2)'s rule, by which a writer that had to
+     * wait is not woken before a third is free. */
+    if (queued > 0 && (room < queued || room - queued < queued / 2)) {
         found.kind = CH_SOCKET_TROUBLE_SEND_BUFFER_FULL;
         found.age_ns = sight->memory && sight->memory->trouble_since
                            ? since_tick_ns(tally, sight->memory->trouble_since)
