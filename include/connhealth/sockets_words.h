@@ -87,7 +87,7 @@ enum ch_socket_end {
       "retransmitted data that no acknowledgement came for")                                       \
     X(ZERO_WINDOW, "zero_window", "bytes", "the peer's window is closed and data wait for it")     \
     X(SEND_BUFFER_FULL, "send_buffer_full", "bytes",                                               \
-      "the send buffer is full: poll(2) does not call it writable")                                       \
+      "the send buffer is full: poll(2) does not call it writable")                                \
     X(KEEPALIVE_UNANSWERED, "keepalive_unanswered", "probes", "keepalive probes are unanswered")   \
     X(CLOSE_WAIT, "close_wait", NULL,                                                              \
       "the peer has closed, and the service has not: it may never close")                          \
