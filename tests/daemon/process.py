@@ -42,6 +42,15 @@ def signal_all(pids, number):
             pass  # it ended by itself, as a server's children do
 
 
+def holds_descriptors(pid):
+    """Not ended, or not yet done with its exit: a zombie has closed all it had."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class Process:
     """argv runs with its standard error (and output, if not piped apart) kept line by line."""
 
@@ -125,6 +134,7 @@ class Process:
         self.signal(signal.SIGKILL)
         self._popen.wait()
         signal_all(orphans, signal.SIGKILL)
+        poll_until(lambda: not any(map(holds_descriptors, orphans)), 30, "the tree is gone")
 
     def close(self):
         """Ends it by force if it still runs. May be called again."""
