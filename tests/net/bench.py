@@ -91,6 +91,7 @@ class Bench:
         with self._lock:
             self.daemon.process.signal(signal.SIGSTOP)
             try:
+                self.daemon.process.task.until_stopped()
                 yield
             finally:
                 self.daemon.process.signal(signal.SIGCONT)
@@ -162,17 +163,21 @@ class Bench:
             problem = "another verdict"
         elif not set(told) <= {*case.expect, *case.then}:
             problem = "more was said than is so"
-        problem = problem or self._miscounted(trial, evidence)
+        problem = problem or self._miscounted(trial)
         return Result(case, problem, told, evidence)
 
-    def _miscounted(self, trial, evidence):
+    def _miscounted(self, trial):
         """The counters hold the same categories as the events."""
-        target = self.findings.target(trial.key)
-        if target is None:
-            return "the target is not known"
-        counted = {category for category, count in target["failures"].items() if count}
-        seen = {event["category"] for event in evidence}
-        return None if counted == seen else f"counted {counted}, events tell {seen}"
+        def counted():
+            target = self.findings.target(trial.key) or {"failures": {}}
+            return {category for category, count in target["failures"].items() if count}
+
+        def seen():
+            return {event["category"] for event in self.findings.failures(trial.key)}
+
+        with contextlib.suppress(AssertionError):  # one is read a moment after the other
+            self.findings.wait(lambda: counted() == seen(), 2, lambda: "")
+        return None if counted() == seen() else f"counted {counted()}, events tell {seen()}"
 
     def run(self, case):
         """A whole trial; everything that goes wrong is its result."""

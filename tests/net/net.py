@@ -76,6 +76,19 @@ class Task:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, number)
 
+    def until_stopped(self):
+        """After SIGSTOP: every thread of it stands still."""
+        with open(f"/proc/self/fdinfo/{self.pidfd}", encoding="ascii") as file:
+            pid = next(line.split()[1] for line in file if line.startswith("Pid:"))
+        while self.alive():
+            states = []
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii") as file:
+                    states.append(file.read().rpartition(")")[2].split()[0])
+            if set(states) == {"T"}:
+                return
+            time.sleep(0.001)
+
     def alive(self):
         return not select.select([self.pidfd], [], [], 0)[0]
 

@@ -88,6 +88,7 @@ class Server:
         self.later = []  # (when, socket, bytes)
         self.tell_answered = False
         self.fillers = []
+        self.accepted_at = 0.0  # the last one
         self.selector = selectors.DefaultSelector()
 
     # -- life
@@ -172,6 +173,7 @@ class Server:
             return
         sock.setblocking(False)
         self.connections[sock] = b""
+        self.accepted_at = time.monotonic()
         if self.on_accept:
             getattr(self, "strike_" + self.on_accept)(sock)
             return
@@ -292,6 +294,7 @@ class Server:
 
     def do_quiet(self):
         self.until_quiet()
+        return {"age": time.monotonic() - self.accepted_at}
 
     def do_tell_answered(self):
         """Reports "answered" once, after the next answer."""
