@@ -17,7 +17,7 @@
 
 /* Clients accepted at one go, before those that are there get their turn. */
 #define ACCEPT_MAX     64
-#define NICE_OF_THREAD 5
+#define NICE_OF_THREAD 15
 
 /* How long it does not accept when it could not. */
 #define PAUSE_NS (100 * CH_NS_PER_MS)
