@@ -160,6 +160,8 @@ static void write_states(const struct writer *writer, const struct owner *owner,
                          const uint64_t counts[CH_SOCKET_STATE_COUNT], unsigned first, unsigned end)
 {
     for (unsigned i = first; i < end; i++) {
+        if (i == CH_SOCKET_CLOSE && writer->snapshot->limits & CH_SOCKETS_LIMIT(BOUND))
+            continue; /* they were not asked for */
         begin(writer, owner, "");
         ch_exposition_label(writer->out, "state", ch_socket_state_word(i)->slug);
         ch_exposition_u64(writer->out, counts[i]);

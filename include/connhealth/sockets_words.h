@@ -191,6 +191,9 @@ enum ch_kernel_event {
       "TCP sockets cannot be listed")                                                              \
     X(UDP, "udp", "the kernel module udp_diag, and AF_NETLINK not forbidden",                      \
       "UDP sockets cannot be listed")                                                              \
+    X(BOUND, "bound", "at most 8192 TCP sockets",                                                  \
+      "sockets that are only bound (state close) are not listed, because that would hold up the "  \
+      "network where there are many")                                                              \
     X(TCP_INFO, "tcp_info", "a kernel whose tcp_info counts sent bytes (4.19 or newer)",           \
       "clean ends cannot be told from others")                                                     \
     X(CGROUP_ID, "cgroup_id", "Linux 5.8 or newer", "sockets carry no cgroup: no units")           \

@@ -122,11 +122,11 @@ static void drain_ends(struct ch_sockets *sockets, unsigned batches)
  * some 70 us. */
 enum { datagrams_between_drains = 8 };
 
-static int dump_one(struct ch_sockets *sockets, uint8_t family, uint8_t protocol)
+static int dump_one(struct ch_sockets *sockets, uint8_t family, uint8_t protocol, uint32_t states)
 {
     struct ch_diag_result result = {0};
     unsigned datagrams = 0;
-    int r = ch_dump_begin(&sockets->dump, family, protocol, CH_DIAG_ALL_STATES);
+    int r = ch_dump_begin(&sockets->dump, family, protocol, states);
 
     while (r == 0 && !result.done) {
         r = ch_dump_next(&sockets->dump, &result);
@@ -146,42 +146,60 @@ static int dump_one(struct ch_sockets *sockets, uint8_t family, uint8_t protocol
     return r < 0 ? r : result.error;
 }
 
+struct dump_row {
+    uint8_t family, protocol;
+    uint32_t states;
+    uint32_t limit; /* what is missing if it fails */
+};
+
+/* Listeners come first in each: children find them. */
+static const struct dump_row dumps[] = {
+    {AF_INET, IPPROTO_TCP, CH_DIAG_STATES, CH_SOCKETS_LIMIT(TCP)},
+    {AF_INET6, IPPROTO_TCP, CH_DIAG_STATES, CH_SOCKETS_LIMIT(TCP)},
+    {AF_INET, IPPROTO_TCP, CH_DIAG_BOUND_INACTIVE, CH_SOCKETS_LIMIT(BOUND)},
+    {AF_INET6, IPPROTO_TCP, CH_DIAG_BOUND_INACTIVE, CH_SOCKETS_LIMIT(BOUND)},
+    {AF_INET, IPPROTO_UDP, CH_DIAG_STATES, CH_SOCKETS_LIMIT(UDP)},
+    {AF_INET6, IPPROTO_UDP, CH_DIAG_STATES, CH_SOCKETS_LIMIT(UDP)},
+};
+
+/* 0 or a negative errno; -ECANCELED: told to stop. */
+static int dump_row(struct ch_sockets *sockets, const struct dump_row *row)
+{
+    int r = sockets->dump.fd < 0 ? ch_dump_open(&sockets->dump) : 0;
+
+    if (row->states == CH_DIAG_BOUND_INACTIVE && sockets->tally.memory.count > CH_BOUND_ASKED_MAX) {
+        sockets->self.limits |= row->limit;
+        return 0;
+    }
+    if (r == 0)
+        r = dump_one(sockets, row->family, row->protocol, row->states);
+    if (r < 0 && r != -ECANCELED) {
+        sockets->self.error = -r;
+        sockets->self.limits |= row->limit;
+        ch_dump_close(&sockets->dump); /* what is still on its way goes with it */
+    }
+    return r;
+}
+
 /* False: told to stop. */
 static bool dump_all(struct ch_sockets *sockets, bool *ret_whole)
 {
-    static const struct {
-        uint8_t family, protocol;
-        uint32_t limit;
-    } dumps[] = {
-        {AF_INET, IPPROTO_TCP, CH_SOCKETS_LIMIT(TCP)},
-        {AF_INET6, IPPROTO_TCP, CH_SOCKETS_LIMIT(TCP)},
-        {AF_INET, IPPROTO_UDP, CH_SOCKETS_LIMIT(UDP)},
-        {AF_INET6, IPPROTO_UDP, CH_SOCKETS_LIMIT(UDP)},
-    };
-    bool failed = false;
+    struct ch_sockets_snapshot *self = &sockets->self;
 
     *ret_whole = true;
     for (size_t i = 0; i < sizeof(dumps) / sizeof(dumps[0]); i++) {
-        int r = sockets->dump.fd < 0 ? ch_dump_open(&sockets->dump) : 0;
+        int r = dump_row(sockets, &dumps[i]);
 
-        if (r == 0)
-            r = dump_one(sockets, dumps[i].family, dumps[i].protocol);
         if (r == -ECANCELED)
             return false;
-        if (dumps[i].protocol == IPPROTO_TCP && (r < 0 || !sockets->self.complete))
+        if (dumps[i].protocol == IPPROTO_TCP && (r < 0 || !self->complete))
             *ret_whole = false;
-        if (r == 0)
-            continue;
-        failed = true;
-        sockets->self.error = -r;
-        sockets->self.limits |= dumps[i].limit;
-        ch_dump_close(&sockets->dump); /* what is still on its way goes with it */
     }
-    if (!sockets->self.complete)
-        sockets->self.sweeps_interrupted++;
-    if (failed) {
-        sockets->self.sweeps_failed++;
-        sockets->self.complete = false;
+    if (!self->complete)
+        self->sweeps_interrupted++;
+    if (self->error) {
+        self->sweeps_failed++;
+        self->complete = false;
     }
     return true;
 }

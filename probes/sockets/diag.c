@@ -27,43 +27,58 @@ void ch_diag_request(struct ch_diag_request *ret, uint8_t family, uint8_t protoc
         ret->body.idiag_ext |= 1U << (INET_DIAG_INFO - 1);
 }
 
+/* The next attribute in [*at, end), or NULL. As mnl_attr_ok() and
+ * mnl_attr_next(), inline: this is called ten times for each socket, and calls
+ * into a library were a tenth of a sweep. */
+static inline const struct nlattr *next_attribute(const char **at, const char *end)
+{
+    const struct nlattr *attr = (const struct nlattr *)*at;
+    size_t left = (size_t)(end - *at);
+
+    if (*at >= end || left < sizeof(*attr) || attr->nla_len < sizeof(*attr) || attr->nla_len > left)
+        return NULL;
+    *at += MNL_ALIGN(attr->nla_len);
+    return attr;
+}
+
+static inline void take_attribute(const struct nlattr *attr, struct ch_diag_row *ret)
+{
+    const uint8_t *payload = (const uint8_t *)(attr + 1);
+    uint16_t len = (uint16_t)(attr->nla_len - sizeof(*attr));
+
+    switch (attr->nla_type & NLA_TYPE_MASK) {
+    case INET_DIAG_INFO:
+        ret->info = payload;
+        ret->info_len = len;
+        break;
+    case INET_DIAG_SKMEMINFO:
+        ret->skmem = payload;
+        ret->skmem_len = len;
+        break;
+    case attr_cgroup_id:
+        ret->cgroup = ch_diag_field(payload, len, 0, sizeof(uint64_t));
+        break;
+    default:
+        break;
+    }
+}
+
 /* False if the message is shorter than the fixed header. An attribute that runs
- * over the end of the message ends the row there (mnl_attr_ok). */
+ * over the end of the message ends the row there. */
 static bool decode_row(const struct nlmsghdr *header, struct ch_diag_row *ret)
 {
     const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(header);
-    /* Not mnl_nlmsg_get_payload_tail(): that is rounded up, past a last message
-     * of odd length. */
-    const char *end = (const char *)header + header->nlmsg_len;
+    const char *at = (const char *)(msg + 1), *end = (const char *)header + header->nlmsg_len;
     const struct nlattr *attr;
 
-    if (mnl_nlmsg_get_payload_len(header) < sizeof(*msg))
+    if (header->nlmsg_len < sizeof(*header) + sizeof(*msg))
         return false;
     *ret = (struct ch_diag_row){
         .msg = msg,
         .cookie = (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0],
     };
-    for (attr = mnl_nlmsg_get_payload_offset(header, sizeof(*msg));
-         mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr)) {
-        uint16_t len = mnl_attr_get_payload_len(attr);
-        const uint8_t *payload = mnl_attr_get_payload(attr);
-
-        switch (mnl_attr_get_type(attr)) {
-        case INET_DIAG_INFO:
-            ret->info = payload;
-            ret->info_len = len;
-            break;
-        case INET_DIAG_SKMEMINFO:
-            ret->skmem = payload;
-            ret->skmem_len = len;
-            break;
-        case attr_cgroup_id:
-            ret->cgroup = ch_diag_field(payload, len, 0, sizeof(uint64_t));
-            break;
-        default:
-            break;
-        }
-    }
+    while ((attr = next_attribute(&at, end)))
+        take_attribute(attr, ret);
     return true;
 }
 

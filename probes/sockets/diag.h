@@ -30,10 +30,14 @@
 #define CH_DIAG_ROWS_MAX                                                                           \
     (CH_DIAG_BUFFER_BYTES / (sizeof(struct nlmsghdr) + sizeof(struct inet_diag_msg)))
 
-/* inet_diag's request bit for sockets that are bound and neither connected nor
- * listening (Linux 6.8, TCP_BOUND_INACTIVE); older kernels ignore it. */
+/* Bits of a request, by the kernel's numbers. Sockets that are bound and neither
+ * connected nor listening are asked for apart (Linux 6.8, TCP_BOUND_INACTIVE;
+ * older kernels give none): for them the kernel walks the owners of every bound
+ * port with softirqs off, all connections of a listener among them
+ * (inet_diag_dump_icsk), which with very many would hold up the network. */
+#define CH_DIAG_STATES         0x1FFEU
 #define CH_DIAG_BOUND_INACTIVE (1U << 13)
-#define CH_DIAG_ALL_STATES     (0x1FFEU | CH_DIAG_BOUND_INACTIVE)
+#define CH_BOUND_ASKED_MAX     8192 /* TCP sockets, up to which they are asked for */
 
 struct ch_diag_request {
     struct nlmsghdr header;

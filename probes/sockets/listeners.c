@@ -61,6 +61,13 @@ static bool is_same(const struct ch_addr *a, const struct ch_addr *b)
     return a->port == b->port && ch_addr_same_host(a, b);
 }
 
+static bool is_any(const struct ch_addr *address)
+{
+    static const uint8_t zeros[sizeof(address->ip)];
+
+    return memcmp(address->ip, zeros, sizeof(zeros)) == 0;
+}
+
 struct ch_listener_slot *ch_listeners_touch(struct ch_listeners *listeners,
                                             const struct ch_addr *address, uint32_t sweep)
 {
@@ -83,18 +90,12 @@ struct ch_listener_slot *ch_listeners_touch(struct ch_listeners *listeners,
     slot = &slots[listeners->count];
     *slot = (struct ch_listener_slot){
         .listener = {.address = *address},
+        .any = is_any(address),
         .sweep = sweep,
         .next = listeners->first[address->port],
     };
     listeners->first[address->port] = (uint16_t)listeners->count++;
     return slot;
-}
-
-static bool is_any(const struct ch_addr *address)
-{
-    static const uint8_t zeros[sizeof(address->ip)];
-
-    return memcmp(address->ip, zeros, sizeof(zeros)) == 0;
 }
 
 uint16_t ch_listeners_match(const struct ch_listeners *listeners, const struct ch_addr *local)
@@ -103,19 +104,18 @@ uint16_t ch_listeners_match(const struct ch_listeners *listeners, const struct c
 
     for (uint16_t i = listeners->first[local->port]; i != CH_LISTENER_NONE;
          i = listeners->slots[i].next) {
-        const struct ch_addr *bound = &listeners->slots[i].listener.address;
+        const struct ch_listener_slot *slot = &listeners->slots[i];
+        uint16_t family = slot->listener.address.family;
 
-        if (ch_addr_same_host(bound, local))
-            return i;
         if (is_any(local)) {
             wild = i;
-        } else if (is_any(bound)) {
+        } else if (slot->any) {
             /* [::] takes IPv4 connections too, unless it is IPV6_V6ONLY; then
              * 0.0.0.0 may be bound beside it. */
-            if (bound->family == local->family)
+            if (family == local->family || (family == AF_INET6 && wild == CH_LISTENER_NONE))
                 wild = i;
-            else if (bound->family == AF_INET6 && wild == CH_LISTENER_NONE)
-                wild = i;
+        } else if (ch_addr_same_host(&slot->listener.address, local)) {
+            return i;
         }
     }
     return wild;

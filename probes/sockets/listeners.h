@@ -16,6 +16,7 @@ struct ch_listener_slot {
     struct ch_listener listener;
     uint32_t sweep; /* that saw it last */
     uint16_t next;  /* of the same port; CH_LISTENER_NONE ends */
+    bool any;       /* bound to all addresses of its family */
 };
 
 #define CH_LISTENER_NONE 0xffff

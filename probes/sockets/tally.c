@@ -71,6 +71,7 @@ void ch_tally_sweep_begin(struct ch_tally *tally, int64_t now_ns)
     tally->not_remembered = 0;
     tally->saw_cgroup = tally->lacked_cgroup = tally->lacked_info = false;
     memset(tally->sockets, 0, sizeof(tally->sockets));
+    ch_memory_sweep_begin(&tally->memory);
     ch_units_sweep_begin(&tally->units, tally->sweep);
     ch_listeners_sweep_begin(&tally->listeners);
     ch_peers_sweep_begin(&tally->peers);
@@ -326,10 +327,6 @@ void ch_tally_rows(struct ch_tally *tally, uint8_t protocol, const struct ch_dia
             tally_udp(tally, &rows[i]);
         return;
     }
-    /* The memory is larger than the caches: all its lines are on their way
-     * before the first is needed. */
-    for (size_t i = 0; i < count; i++)
-        ch_memory_prefetch(&tally->memory, rows[i].cookie);
     for (size_t i = 0; i < count; i++)
         tally_tcp(tally, &rows[i]);
 }

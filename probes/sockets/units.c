@@ -77,7 +77,7 @@ static int map_name(struct map *map, const char *name, uint32_t *ret)
         *ret = (uint32_t)map->last_name;
         return 0;
     }
-    if (map->names_len + len > map->names_room) {
+    if (!map->names || map->names_len + len > map->names_room) {
         size_t room = map->names_room * 2 + 4096;
         char *names = realloc(map->names, room);
 
@@ -97,7 +97,7 @@ static int map_add(struct map *map, const struct ch_cgroup_entry *entry, const c
 {
     uint32_t offset;
 
-    if (map->count == map->room) {
+    if (!map->entries || map->count == map->room) {
         size_t room = map->room * 2 + 64;
         struct ch_cgroup_entry *entries = realloc(map->entries, room * sizeof(*entries));
 
@@ -175,7 +175,7 @@ static void scan(struct ch_units *units)
     }
     if (r == 0)
         r = ch_cgroup_walk(mount, &walk);
-    if (r == 0 || r == -E2BIG) {
+    if (map.entries && (r == 0 || r == -E2BIG)) {
         qsort(map.entries, map.count, sizeof(*map.entries), by_id);
         r = map_inherit(&map, units);
     }

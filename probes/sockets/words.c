@@ -6,32 +6,32 @@
 static const struct ch_sockets_word nothing = {.slug = ""};
 
 static const struct ch_sockets_word states[] = {
-#define X(id, word) {.slug = word},
+#define X(id, word) {.slug = (word)},
     CH_SOCKET_STATES(X)
 #undef X
 };
 
 static const struct ch_sockets_word ends[] = {
-#define X(id, word, text) {.slug = word, .meaning = text},
+#define X(id, word, text) {.slug = (word), .meaning = (text)},
     CH_SOCKET_ENDS(X)
 #undef X
 };
 
 static const struct ch_sockets_word troubles[] = {
-#define X(id, word, of, text) {.slug = word, .unit = of, .meaning = text},
+#define X(id, word, of, text) {.slug = (word), .unit = (of), .meaning = (text)},
     CH_SOCKET_TROUBLES(X)
 #undef X
 };
 
 static const struct ch_sockets_word kernel_events[] = {
 #define X(id, line, kernel_name, word, text)                                                       \
-    {.slug = word, .group = line, .name = kernel_name, .meaning = text},
+    {.slug = (word), .group = (line), .name = (kernel_name), .meaning = (text)},
     CH_KERNEL_EVENTS(X)
 #undef X
 };
 
 static const struct ch_sockets_word limits[] = {
-#define X(id, word, help, text) {.slug = word, .remedy = help, .meaning = text},
+#define X(id, word, help, text) {.slug = (word), .remedy = (help), .meaning = (text)},
     CH_SOCKETS_LIMITS(X)
 #undef X
 };

@@ -40,7 +40,7 @@ def free_port():
 class Daemon:
     """connhealthd on a configuration of so many connect targets."""
 
-    def __init__(self, program, targets, directory):
+    def __init__(self, program, targets, directory, sockets="{enabled: false}"):
         self.port = free_port()
         directory = pathlib.Path(directory)
         (directory / "targets.json").write_text(json.dumps([{"targets": targets}]))
@@ -50,7 +50,7 @@ class Daemon:
             f"    interval: {INTERVAL_SECONDS}s\n"
             "    connect: {}\n"
             "    file_sd_configs: [{files: [targets.json]}]\n"
-            "sockets: {enabled: false}\n")
+            f"sockets: {sockets}\n")
         self.log = open(directory / "log", "w+")
         self.process = subprocess.Popen(
             [program, f"--config.file={directory}/connhealthd.yml",

@@ -360,7 +360,7 @@ static void test_a_recorded_dump(void **state)
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
     assert_int_equal(getsockopt(listener, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len), 0);
     assert_int_equal(ch_dump_open(&dump), 0);
-    assert_int_equal(ch_dump_begin(&dump, AF_INET6, IPPROTO_TCP, CH_DIAG_ALL_STATES), 0);
+    assert_int_equal(ch_dump_begin(&dump, AF_INET6, IPPROTO_TCP, CH_DIAG_STATES), 0);
     do {
         struct ch_diag_result cut;
 
@@ -400,7 +400,7 @@ static void test_an_unknown_protocol_is_an_error_of_the_dump(void **state)
 
     (void)state;
     assert_int_equal(ch_dump_open(&dump), 0);
-    assert_int_equal(ch_dump_begin(&dump, AF_INET, 251, CH_DIAG_ALL_STATES), 0);
+    assert_int_equal(ch_dump_begin(&dump, AF_INET, 251, CH_DIAG_STATES), 0);
     assert_int_equal(ch_dump_next(&dump, &result), 0);
     assert_true(result.done);
     assert_int_equal(result.error, -ENOENT);

@@ -113,7 +113,7 @@ static void test_grows_and_shrinks_without_losing_any(void **state)
     expect_all(&memory, count, 2);
     ch_memory_sift(&memory, keep_few, NULL);
     assert_int_equal(memory.count, 50);
-    assert_true(ch_memory_bytes(&memory) < 40000);
+    assert_true(ch_memory_bytes(&memory) < 45000);
     for (size_t i = 0; i < 100; i += 2)
         assert_int_equal(ch_memory_find(&memory, cookie_of(i))->count, i);
     ch_memory_clear(&memory);
@@ -161,6 +161,67 @@ static void test_agrees_with_a_model(void **state)
     ch_memory_clear(&memory);
 }
 
+/* Touches all in the order given, some twice, and returns how many were not
+ * where they should be. */
+static uint32_t sweep(struct ch_memory *memory, const uint64_t *cookies, size_t count)
+{
+    uint32_t strays;
+    bool fresh;
+
+    ch_memory_sweep_begin(memory);
+    for (size_t i = 0; i < count; i++) {
+        ch_memory_touch(memory, cookies[i], &fresh)->count = (uint32_t)cookies[i] * 2;
+        if (i % 100 == 50)
+            ch_memory_touch(memory, cookies[i - 30], &fresh);
+    }
+    strays = memory->strays;
+    ch_memory_sift(memory, keep_even, NULL);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(ch_memory_find(memory, cookies[i])->count, (uint32_t)cookies[i] * 2);
+    assert_int_equal(memory->count, count);
+    return strays;
+}
+
+static void shuffle(uint64_t *cookies, size_t count)
+{
+    for (size_t i = count; i > 1; i--) {
+        size_t k = next_random() % i;
+        uint64_t swapped = cookies[i - 1];
+
+        cookies[i - 1] = cookies[k];
+        cookies[k] = swapped;
+    }
+}
+
+static void test_order_is_kept_and_found_again(void **state)
+{
+    enum { count = 20000, twice = count / 100 };
+    static uint64_t cookies[count];
+    struct ch_memory memory;
+
+    (void)state;
+    assert_int_equal(ch_memory_init(&memory), 0);
+    for (size_t i = 0; i < count; i++)
+        cookies[i] = cookie_of(i);
+    shuffle(cookies, count);
+    sweep(&memory, cookies, count);
+    assert_true(sweep(&memory, cookies, count) <= 2 * twice);
+    shuffle(cookies, count);
+    assert_true(sweep(&memory, cookies, count) > count / 2);
+    sweep(&memory, cookies, count); /* writes the new order down */
+    assert_true(sweep(&memory, cookies, count) <= 2 * twice);
+    assert_null(memory.order);
+    /* Some go, unnoticed until the sift, and some come in between. */
+    for (size_t i = 0; i < count; i += 10)
+        ch_memory_remove(&memory, ch_memory_find(&memory, cookies[i]));
+    for (size_t i = 0; i < count; i += 10)
+        cookies[i] += UINT64_C(1) << 40;
+    sweep(&memory, cookies, count);
+    assert_true(sweep(&memory, cookies, count) <= count / 10 + 2 * twice);
+    assert_true(ch_memory_bytes(&memory) <= 64 * memory.count);
+    ch_memory_clear(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_cookie_zero_is_nobody),
         cmocka_unit_test(test_grows_and_shrinks_without_losing_any),
         cmocka_unit_test(test_agrees_with_a_model),
+        cmocka_unit_test(test_order_is_kept_and_found_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

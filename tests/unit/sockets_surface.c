@@ -191,6 +191,20 @@ static void test_what_is_switched_off_is_not_there(void **state)
     ch_text_free(&text);
 }
 
+static void test_a_state_that_was_not_asked_for(void **state)
+{
+    struct ch_text text = {.data = NULL};
+
+    (void)state;
+    assert_int_equal(ch_sockets_metrics(&snapshot, &text, CH_METRICS_TEXT), 0);
+    assert_true(contains(&text, "state=\"close\""));
+    ch_text_free(&text);
+    snapshot.limits |= CH_SOCKETS_LIMIT(BOUND);
+    assert_int_equal(ch_sockets_metrics(&snapshot, &text, CH_METRICS_TEXT), 0);
+    assert_false(contains(&text, "state=\"close\""));
+    ch_text_free(&text);
+}
+
 static void test_before_the_first_sweep(void **state)
 {
     struct ch_text text = {.data = NULL};
@@ -234,6 +248,7 @@ int main(void)
         TEST(test_json),
         TEST(test_addresses_are_for_those_who_may_see_them),
         TEST(test_what_is_switched_off_is_not_there),
+        TEST(test_a_state_that_was_not_asked_for),
         TEST(test_before_the_first_sweep),
         TEST(test_without_memory_it_says_so),
     };
