@@ -185,6 +185,8 @@ static struct ch_remembered *append(struct ch_memory *memory, uint64_t cookie)
     if (memory->count >= memory->homes / 5 * 4 &&
         set_homes(memory, memory->homes + memory->homes / 3) < 0)
         return NULL;
+    if (!memory->slots) /* cleared: it remembers nobody */
+        return NULL;
     entry = &memory->slots[memory->used];
     entry->cookie = cookie; /* the rest is zero: unused slots are */
     put_in_index(memory, memory->used++);
