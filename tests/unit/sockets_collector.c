@@ -61,12 +61,6 @@ static const struct ch_sockets_settings settings = {
 
 static struct ch_sockets *sockets;
 
-static int start(void **state)
-{
-    (void)state;
-    return ch_sockets_new(&settings, &sockets) < 0 || ch_sockets_start(sockets) < 0;
-}
-
 static int stop(void **state)
 {
     (void)state;
@@ -90,6 +84,17 @@ static struct ch_sockets_snapshot *snapshot_after(int64_t since_ns)
     }
     fail_msg("no sweep within ten seconds");
     return NULL;
+}
+
+/* Every collector sweeps once as it starts. That sweep is waited for, so that the
+ * next one is the test's own and no other is under way. */
+static int start(void **state)
+{
+    (void)state;
+    if (ch_sockets_new(&settings, &sockets) < 0 || ch_sockets_start(sockets) < 0)
+        return -1;
+    ch_sockets_snapshot_unref(snapshot_after(0));
+    return 0;
 }
 
 static struct ch_sockets_snapshot *sweep(void)
