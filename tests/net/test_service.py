@@ -265,9 +265,11 @@ def test_trouble_keepalive_unanswered(network, inside, serve):
     with findings_of(daemon) as found, faults.drop(network, address):
         trouble = trouble_of(daemon, "keepalive_unanswered")
         said = time.time()
+        left = trouble["until_give_up_seconds"]
         assert 1 <= trouble["stage"] < 5
+        assert 5 - trouble["stage"] - 1 <= left <= 5 - trouble["stage"] + 1.5  # one probe a second
         event = first_failure(found, daemon)
-        assert abs(trouble["until_give_up_seconds"] - (event["time"] - said)) < 2.0
+        assert abs(left - (event["time"] - said)) < 5  # the moment, as far as a busy machine tells
 
 
 def test_trouble_zero_window(inside, serve):

@@ -3,9 +3,22 @@
 
 import collections
 import signal
+import socket
 import time
 
 from daemon import Daemon
+
+SO_RCVBUFFORCE = 33  # socket(7)
+
+
+def needs_of_root():
+    """What even root lacks here: in a user namespace no buffer may be forced (socket(7))."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as one:
+        try:
+            one.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
+        except PermissionError:
+            return ["event_buffer"]
+    return []
 
 
 class Collector(Daemon):
@@ -40,6 +53,10 @@ class Collector(Daemon):
             return seen if seen["time"] and seen["time"] >= now - 0.001 else None
 
         return self.wait(fresh, what="a sweep after the reload")
+
+    def missing(self):
+        """What it says that it cannot see, by name."""
+        return [one["what"] for one in self.json("/api/v1/status")["sockets"]["missing"]]
 
     def wait_for(self, question, limit=20, what="the sweeps show it"):
         """Sweeps until question(sweep) is true, and returns its answer."""

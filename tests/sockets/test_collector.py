@@ -8,7 +8,8 @@ import os
 import pathlib
 import pwd
 
-from collector import Collector, listener_of, states_of, trouble_of, unit_of
+from collector import (Collector, listener_of, needs_of_root, states_of, trouble_of,
+                       unit_of)
 from daemon import unused_port
 
 UNPRIVILEGED = ["setpriv", "--reuid=nobody", f"--regid={pwd.getpwnam('nobody').pw_gid}",
@@ -45,7 +46,7 @@ def test_without_any_capability(namespace, collect, tmp_path):
         }]
     finally:
         collector.close()
-    assert privileged.json("/api/v1/status")["sockets"]["missing"] == []
+    assert privileged.missing() == needs_of_root()
 
 
 def test_peers(namespace, collect):

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 import pytest
-from collector import ends_of, listener_of, trouble_of, unit_of
+from collector import ends_of, listener_of, needs_of_root, trouble_of, unit_of
 
 # Does what it is told line by line, and answers each with a line.
 WORKER = """
@@ -218,5 +218,4 @@ def test_no_cgroup2_mount_is_said(collect, worker):
     script = ('for m in $(findmnt -rno TARGET -t cgroup2); do umount -l "$m"; done; exec "$0" "$@"')
     collector = collect(prefix=["unshare", "-m", "sh", "-c", script])
     assert unit_of(collector.seen(), "")["sockets"] == {"unconnected": 1}
-    missing = collector.json("/api/v1/status")["sockets"]["missing"]
-    assert [one["what"] for one in missing] == ["cgroup_mount"]
+    assert collector.missing() == [*needs_of_root(), "cgroup_mount"]
