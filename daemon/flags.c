@@ -44,6 +44,13 @@ static const char *set_lifecycle(struct ch_flags *flags, const char *value)
     return NULL;
 }
 
+static const char *set_systemd_socket(struct ch_flags *flags, const char *value)
+{
+    (void)value;
+    flags->systemd_socket = true;
+    return NULL;
+}
+
 static bool choose(const char *value, const char *const *names, unsigned count, unsigned *ret)
 {
     for (unsigned i = 0; i < count; i++)
@@ -97,6 +104,10 @@ static const struct flag table[] = {
      "where to serve HTTP, repeatable; :PORT is every address, unix:/path a socket "
      "(default " DEFAULT_LISTEN ")",
      set_listen},
+    {"web.systemd-socket", NULL,
+     "listen on the sockets that systemd passes, named http, https and responder; HTTP besides "
+     "only where --web.listen-address says so",
+     set_systemd_socket},
     {"web.enable-lifecycle", NULL, "allow POST and PUT on /-/reload", set_lifecycle},
     {"log.level", "LEVEL", "debug, info, warn or error (default info)", set_level},
     {"log.format", "FORMAT",
@@ -158,7 +169,7 @@ bool ch_flags_parse(int argc, char **argv, struct ch_flags *ret)
     while (*at)
         if (!take_flag(&flags, &at))
             return false;
-    if (flags.listen_count == 0)
+    if (flags.listen_count == 0 && !flags.systemd_socket)
         flags.listen[flags.listen_count++] = DEFAULT_LISTEN;
     *ret = flags;
     return true;

@@ -14,12 +14,14 @@
 #include "flags.h"
 #include "http.h"
 #include "json_sockets.h"
+#include "passed.h"
 #include "service.h"
 #include "sockets_metrics.h"
 #include "sockets_settings.h"
 
 struct daemon {
     struct ch_flags flags;
+    struct ch_passed passed;
     struct ch_state state;
     struct ch_events *events;
     struct ch_changes *changes;
@@ -78,6 +80,7 @@ static int make_parts(struct daemon *self)
         r = ch_loader_new(self->flags.config_file, &self->state, self->prober, &self->loader);
     if (r < 0)
         return complain("cannot start", r);
+    ch_prober_lend(self->prober, self->passed.responder, self->passed.responder_count);
     self->state.events = self->events;
     self->state.loop_lag = ch_prober_lag(self->prober);
     self->state.responder = &self->responder;
@@ -154,6 +157,8 @@ static int start_http(struct daemon *self)
         .limits = ch_http_default_limits,
         .addresses = self->flags.listen,
         .address_count = self->flags.listen_count,
+        .sockets_passed = self->passed.web,
+        .socket_count = self->passed.web_count,
     };
     char reason[CH_HTTP_REASON];
     int r;
@@ -200,8 +205,16 @@ static void watch_threads(struct daemon *self)
 
 static int start(struct daemon *self)
 {
-    int status = make_parts(self);
+    int status = EXIT_FINE;
 
+    if (self->flags.systemd_socket && !ch_passed_take(&self->passed))
+        return EXIT_UNUSABLE;
+    if (self->passed.wants_tls) {
+        fprintf(stderr,
+                "connhealthd: a socket named https was passed, and TLS is not configured\n");
+        return EXIT_UNUSABLE;
+    }
+    status = make_parts(self);
     if (status == EXIT_FINE)
         status = load(self);
     if (status == EXIT_FINE)

@@ -285,6 +285,7 @@ int ch_service_new(const struct ch_service_parts *parts, struct ch_service **ret
         return r;
     }
     arm_refresh(service);
+    atomic_store(&parts->state->healthy, true); /* HTTP may serve before the run */
     *ret = service;
     return 0;
 }
@@ -309,7 +310,6 @@ int ch_service_run(struct ch_service *service)
 {
     int r;
 
-    atomic_store(&service->parts.state->healthy, true);
     atomic_store(&service->parts.state->ready, true);
     sd_notify(0, "READY=1");
     tell_status(service);

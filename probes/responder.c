@@ -2,6 +2,7 @@
 #include "responder_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -36,6 +37,14 @@ void responder_count_end(struct ch_responder *responder, enum ch_phase phase,
                          enum ch_category category)
 {
     responder_count(&responder->counters->ends[phase][category]);
+}
+
+void responder_io_close(struct ch_loop *loop, struct ch_io *io)
+{
+    int fd = ch_loop_io_remove(loop, io);
+
+    if (fd >= 0)
+        close(fd);
 }
 
 void responder_reply(const struct ch_frame *request, int64_t received, uint8_t bytes[CH_FRAME_SIZE])
@@ -101,12 +110,59 @@ static int set_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int open_bound(const struct ch_addr *addr, int type)
+void ch_responder_lend(struct ch_responder *responder, struct ch_responder_passed *passed,
+                       size_t count)
+{
+    responder->passed = passed;
+    responder->passed_count = count;
+}
+
+static bool is_bound_to(int fd, const struct ch_addr *addr, int type)
+{
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(sa), type_len = sizeof(int);
+    struct ch_addr bound;
+    int bound_type = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &bound_type, &type_len) < 0 || bound_type != type ||
+        getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+        return false;
+    bound = ch_addr_from_sockaddr((struct sockaddr *)&sa, len);
+    return bound.port == addr->port && ch_addr_same_host(&bound, addr);
+}
+
+/* A duplicate of the socket that was passed for it, -ENOENT if there is none. */
+static int take_passed(struct ch_responder *responder, const struct ch_addr *addr, int type)
+{
+    for (size_t i = 0; i < responder->passed_count; i++) {
+        struct ch_responder_passed *passed = &responder->passed[i];
+        int fd;
+
+        if (!is_bound_to(passed->fd, addr, type))
+            continue;
+        fd = fcntl(passed->fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+            int r = -errno;
+
+            if (fd >= 0)
+                close(fd);
+            return r;
+        }
+        passed->used = true;
+        return fd;
+    }
+    return -ENOENT;
+}
+
+static int open_bound(struct ch_responder *responder, const struct ch_addr *addr, int type)
 {
     struct sockaddr_storage sa;
     socklen_t len = ch_addr_to_sockaddr(addr, &sa);
     int fd, r;
 
+    r = take_passed(responder, addr, type);
+    if (r != -ENOENT)
+        return r;
     fd = socket(addr->family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -179,21 +235,21 @@ static int bound_port(int fd)
 }
 
 /* Both sockets, bound to one port, or none. */
-static int open_pair(const struct ch_addr *addr, const struct responder_patience *patience,
-                     int *ret_tcp, int *ret_udp)
+static int open_pair(struct ch_responder *responder, const struct ch_addr *addr, int *ret_tcp,
+                     int *ret_udp)
 {
     struct ch_addr same_port = *addr;
     int tcp, udp, r;
 
-    tcp = open_bound(addr, SOCK_STREAM);
+    tcp = open_bound(responder, addr, SOCK_STREAM);
     if (tcp < 0)
         return tcp;
-    r = prepare_listener(tcp, patience);
+    r = prepare_listener(tcp, &responder->patience);
     if (r == 0)
         r = bound_port(tcp);
     if (r >= 0) {
         same_port.port = (uint16_t)r;
-        r = udp = open_bound(&same_port, SOCK_DGRAM);
+        r = udp = open_bound(responder, &same_port, SOCK_DGRAM);
     }
     if (r >= 0) {
         r = prepare_udp(udp, addr);
@@ -209,14 +265,13 @@ static int open_pair(const struct ch_addr *addr, const struct responder_patience
     return same_port.port;
 }
 
-static int open_pair_somewhere(const struct ch_addr *addr,
-                               const struct responder_patience *patience, int *ret_tcp,
-                               int *ret_udp)
+static int open_pair_somewhere(struct ch_responder *responder, const struct ch_addr *addr,
+                               int *ret_tcp, int *ret_udp)
 {
     int r = -EADDRINUSE;
 
     for (int i = 0; i < (addr->port == 0 ? PORT_TRIES : 1) && r == -EADDRINUSE; i++)
-        r = open_pair(addr, patience, ret_tcp, ret_udp);
+        r = open_pair(responder, addr, ret_tcp, ret_udp);
     return r;
 }
 
@@ -225,10 +280,10 @@ int ch_responder_listen(struct ch_responder *responder, const struct ch_addr *ad
     struct ch_addr any_ipv4 = {.family = AF_INET, .port = addr->port};
     int tcp, udp, r, port;
 
-    r = open_pair_somewhere(addr, &responder->patience, &tcp, &udp);
+    r = open_pair_somewhere(responder, addr, &tcp, &udp);
     /* "All addresses" on a host without IPv6 are those of IPv4. */
     if (r == -EAFNOSUPPORT && addr->family == AF_INET6 && is_unspecified(addr))
-        r = open_pair_somewhere(&any_ipv4, &responder->patience, &tcp, &udp);
+        r = open_pair_somewhere(responder, &any_ipv4, &tcp, &udp);
     if (r < 0)
         return r;
     port = r;

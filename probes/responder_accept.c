@@ -188,7 +188,7 @@ struct responder_listener *responder_listener_free(struct responder_listener *li
     if (!listener)
         return NULL;
     ch_loop_timer_disarm(listener->responder->loop, &listener->resume);
-    ch_loop_io_close(listener->responder->loop, &listener->io);
+    responder_io_close(listener->responder->loop, &listener->io);
     free(listener);
     return NULL;
 }

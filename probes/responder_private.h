@@ -69,6 +69,8 @@ struct ch_responder {
     struct ch_responder_limits limits;
     struct ch_responder_counters *counters;
     struct responder_patience patience;
+    struct ch_responder_passed *passed;
+    size_t passed_count;
     struct responder_listener *listeners;
     struct responder_udp *udps;
     struct responder_client *clients; /* uthash */
@@ -80,6 +82,10 @@ struct ch_responder {
 void responder_count_end(struct ch_responder *responder, enum ch_phase phase,
                          enum ch_category category);
 void responder_count(_Atomic uint64_t *counter);
+
+/* For a socket that may have been passed: closing one of its descriptors does not
+ * end what epoll watches while another is open (epoll(7), Q6). */
+void responder_io_close(struct ch_loop *loop, struct ch_io *io);
 
 /* The reply to a request, with this process's ids and times; received is when
  * the request was read, on the real-time clock. */

@@ -166,7 +166,7 @@ struct responder_udp *responder_udp_free(struct responder_udp *udp)
 {
     if (!udp)
         return NULL;
-    ch_loop_io_close(udp->responder->loop, &udp->io);
+    responder_io_close(udp->responder->loop, &udp->io);
     free(udp);
     return NULL;
 }

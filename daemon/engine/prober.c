@@ -28,6 +28,8 @@ struct ch_prober_thread {
     struct ch_confirm_budget *budget;
     struct ch_responder *responder;
     bool responds; /* as the configuration that runs asks for */
+    struct ch_responder_passed *passed;
+    size_t passed_count;
     struct ch_responder_counters *counters;
     struct ch_generation *generation; /* the one that runs */
     _Atomic(struct ch_generation *) retired;
@@ -61,6 +63,27 @@ static bool same_listeners(const struct ch_config *a, const struct ch_config *b)
     return true;
 }
 
+/* Whoever passed it holds it, too: its clients are connected by the kernel, and
+ * would wait for answers that never come. */
+static void tell_unused(const struct ch_prober_thread *prober)
+{
+    for (size_t i = 0; i < prober->passed_count; i++) {
+        struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
+        socklen_t len = sizeof(sa);
+        char address[CH_ADDR_TEXT];
+        struct ch_addr addr;
+
+        if (prober->passed[i].used)
+            continue;
+        getsockname(prober->passed[i].fd, (struct sockaddr *)&sa, &len);
+        addr = ch_addr_from_sockaddr((struct sockaddr *)&sa, len);
+        ch_log_fields(CH_LOG_WARN, "a passed socket of the responder is not served", "address",
+                      ch_addr_format(&addr, address), "remedy",
+                      "add the address to responder.listen, or take it out of the socket unit",
+                      NULL);
+    }
+}
+
 static int start_responder(struct ch_prober_thread *prober, const struct ch_config *config,
                            struct ch_addr *ret_failed)
 {
@@ -72,16 +95,24 @@ static int start_responder(struct ch_prober_thread *prober, const struct ch_conf
     int r;
 
     prober->responder = ch_responder_free(prober->responder);
+    for (size_t i = 0; i < prober->passed_count; i++)
+        prober->passed[i].used = false;
     prober->responds = config->responder.listen_count == 0;
-    if (prober->responds)
+    if (prober->responds) {
+        tell_unused(prober);
         return 0;
+    }
     r = ch_responder_new(prober->loop, &limits, prober->counters, &prober->responder);
+    if (r == 0)
+        ch_responder_lend(prober->responder, prober->passed, prober->passed_count);
     for (size_t i = 0; r == 0 && i < config->responder.listen_count; i++) {
         r = ch_responder_listen(prober->responder, &config->responder.listen[i]);
         if (r < 0)
             *ret_failed = config->responder.listen[i];
     }
     prober->responds = r == 0;
+    if (r == 0)
+        tell_unused(prober);
     return r;
 }
 
@@ -201,6 +232,13 @@ static int plan_handover(struct ch_prober_thread *prober, struct ch_generation *
     }
     *ret = handover;
     return 0;
+}
+
+void ch_prober_lend(struct ch_prober_thread *prober, struct ch_responder_passed *passed,
+                    size_t count)
+{
+    prober->passed = passed;
+    prober->passed_count = count;
 }
 
 static void on_pulse(struct ch_task *task)

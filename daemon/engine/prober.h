@@ -7,15 +7,21 @@
 #define CH_ENGINE_PROBER_H
 
 #include "changes.h"
+#include "connhealth/responder.h"
 #include "events.h"
 #include "generation.h"
 
-struct ch_responder_counters;
 struct ch_prober_thread;
 
 /* events, changes and counters are the caller's and outlive the prober. */
 int ch_prober_new(struct ch_events *events, struct ch_changes *changes,
                   struct ch_responder_counters *counters, struct ch_prober_thread **ret);
+
+/* Sockets for responder.listen that were passed to the process, see
+ * ch_responder_lend(); one whose address is not configured is logged. Borrowed
+ * until ch_prober_free(). Before the first ch_prober_apply(). */
+void ch_prober_lend(struct ch_prober_thread *prober, struct ch_responder_passed *passed,
+                    size_t count);
 
 /* Takes a reference of its own. Series that previous (the generation applied
  * before, NULL at first) had with the same settings go on undisturbed; others

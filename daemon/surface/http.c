@@ -20,6 +20,7 @@ const struct ch_http_limits ch_http_default_limits = {
     .idle_s = 65, /* longer than the usual scrape interval, which keeps its connection */
     .request_ns = 120 * CH_NS_PER_S,
     .body_bytes = (size_t)64 * 1024,
+    .drain_ns = 500 * CH_NS_PER_MS,
 };
 
 struct ch_http {

@@ -25,6 +25,7 @@ struct ch_http_limits {
     unsigned idle_s;                  /* without a byte either way; 0: no limit */
     int64_t request_ns;               /* for a request in all */
     size_t body_bytes;                /* of a request; longer is refused, all is discarded */
+    int64_t drain_ns;                 /* how long a stop waits for who has asked already */
 };
 extern const struct ch_http_limits ch_http_default_limits;
 
@@ -82,8 +83,8 @@ const char *ch_http_address(const struct ch_http *http, size_t index);
 #define CH_HTTP_THREADS 2
 uint64_t ch_http_turns(const struct ch_http *http, unsigned thread);
 
-/* Stops listening, cuts every connection, waits for the threads. Takes NULL,
- * returns NULL. */
+/* Stops listening, answers who has asked already (within limits.drain_ns),
+ * cuts every connection, waits for the threads. Takes NULL, returns NULL. */
 struct ch_http *ch_http_free(struct ch_http *http);
 
 #endif

@@ -167,7 +167,8 @@ static void add_headers(struct MHD_Response *response, const struct http_route *
                             "form-action 'none'; frame-ancestors 'none'");
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection,
+static enum MHD_Result send_answer(const struct http_exchanges *exchanges,
+                                   struct MHD_Connection *connection,
                                    const struct http_route *route, struct http_answer *answer)
 {
     struct MHD_Response *response = response_of(answer);
@@ -175,6 +176,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection,
 
     if (response) {
         add_headers(response, route, answer);
+        if (exchanges->ending)
+            MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
         result = MHD_queue_response(connection, answer->status, response);
         MHD_destroy_response(response);
     }
@@ -199,7 +202,7 @@ static enum MHD_Result respond(struct http_exchanges *exchanges, struct MHD_Conn
         ch_log_fields(CH_LOG_DEBUG, "http request", "method", method, "path", path, "status",
                       status, NULL);
     }
-    return send_answer(connection, route, &answer);
+    return send_answer(exchanges, connection, route, &answer);
 }
 
 /* --- libmicrohttpd's callbacks */
@@ -222,11 +225,11 @@ static enum MHD_Result begin_exchange(struct http_exchanges *exchanges,
     if (!exchange)
         return MHD_NO;
     *context = exchange;
-    exchanges->advanced(exchanges->context, connection);
+    exchanges->advanced(exchanges->context, connection, false);
     if (!announces_too_much(exchanges, connection))
         return MHD_YES;
     answer = http_answer_error(MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too long");
-    return send_answer(connection, NULL, &answer);
+    return send_answer(exchanges, connection, NULL, &answer);
 }
 
 /* Called once with the header, then with each part of the body, then once more
@@ -258,5 +261,5 @@ void http_exchange_completed(void *context, struct MHD_Connection *connection, v
     (void)code;
     free(*exchange_at);
     *exchange_at = NULL;
-    exchanges->advanced(exchanges->context, connection);
+    exchanges->advanced(exchanges->context, connection, true);
 }

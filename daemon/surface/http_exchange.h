@@ -13,9 +13,10 @@
 struct http_exchanges {
     const struct ch_http_setup *setup;
     atomic_flag *reloading;
-    /* a header was read to its end, or an answer sent to its end */
-    void (*advanced)(void *context, struct MHD_Connection *connection);
+    /* a header was read to its end (idle false), or an answer sent to its end */
+    void (*advanced)(void *context, struct MHD_Connection *connection, bool idle);
     void *context;
+    bool ending; /* each answer is its connection's last */
 };
 
 enum MHD_Result http_exchange_request(void *exchanges, struct MHD_Connection *connection,

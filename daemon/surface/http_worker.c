@@ -26,6 +26,7 @@ struct client {
     struct client *previous, *next;
     struct http_place *place;
     int64_t deadline; /* monotonic; 0: passed, shut down, no longer in the ring */
+    bool idle;        /* between two requests; not before the first */
     int fd;
 };
 
@@ -39,6 +40,7 @@ struct http_worker {
     bool exhausted;       /* accepting failed, and that was logged */
     int64_t paused_until; /* monotonic; 0: it accepts */
     int64_t next_refusal; /* when one may be logged again, monotonic */
+    int64_t ends_at;      /* 0: not asked to end yet, monotonic */
     /* A ring, the nearest deadline first: all are as far away when they start,
      * so adding at the end keeps the order. */
     struct client clients;
@@ -119,7 +121,7 @@ static void expire_clients(struct http_worker *worker)
     }
 }
 
-static void restart_deadline(void *context, struct MHD_Connection *connection)
+static void on_advance(void *context, struct MHD_Connection *connection, bool idle)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -127,8 +129,18 @@ static void restart_deadline(void *context, struct MHD_Connection *connection)
 
     if (!client || client->deadline == 0)
         return;
+    client->idle = idle;
     unlink_client(client);
     link_client(context, client);
+}
+
+/* Nobody who has asked, or has just come to ask, waits for an answer any more. */
+static bool all_idle(const struct http_worker *worker)
+{
+    for (const struct client *at = worker->clients.next; at != &worker->clients; at = at->next)
+        if (!at->idle)
+            return false;
+    return true;
 }
 
 /* The socket is still open at the end (daemon.c, MHD_cleanup_connections). */
@@ -172,20 +184,25 @@ static int watch_listeners(const struct http_worker *worker)
     return r;
 }
 
+static void unwatch_listeners(const struct http_worker *worker)
+{
+    const struct http_shared *shared = worker->shared;
+
+    for (size_t i = 0; i < shared->listener_count; i++)
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, shared->listeners[i].fd, NULL);
+}
+
 /* Without a descriptor or memory a client cannot be accepted, and the listener
  * stays readable: looking away for a moment beats spinning, and the client waits
  * in the kernel's queue. */
 static void pause_accepting(struct http_worker *worker, int error)
 {
-    const struct http_shared *shared = worker->shared;
-
     if (!worker->exhausted)
         ch_log_fields(CH_LOG_WARN, "cannot accept HTTP clients at present, trying again", "error",
                       strerror(error), NULL); // NOLINT(concurrency-mt-unsafe)
     worker->exhausted = true;
     worker->paused_until = ch_clock_monotonic() + PAUSE_NS;
-    for (size_t i = 0; i < shared->listener_count; i++)
-        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, shared->listeners[i].fd, NULL);
+    unwatch_listeners(worker);
 }
 
 static void resume_accepting(struct http_worker *worker)
@@ -240,11 +257,27 @@ static void accept_clients(struct http_worker *worker, int listener)
 
 /* --- the thread */
 
+/* Who waits to be accepted is left to the next process, where the socket was
+ * passed; who is connected is still answered, within reason. */
+static void begin_end(struct http_worker *worker)
+{
+    worker->ends_at = ch_clock_monotonic() + worker->shared->setup.limits.drain_ns;
+    worker->exchanges.ending = true;
+    worker->paused_until = 0;
+    unwatch_listeners(worker);
+    epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->shared->stop_fd, NULL);
+}
+
+static bool has_ended(const struct http_worker *worker)
+{
+    return worker->ends_at != 0 && (all_idle(worker) || ch_clock_monotonic() >= worker->ends_at);
+}
+
 /* The least of what is awaited, and at most a second: the watchdog's. */
 static int wait_ms(const struct http_worker *worker)
 {
     const struct client *first = worker->clients.next;
-    int64_t until = worker->paused_until, left = 1000;
+    int64_t until = worker->ends_at ? worker->ends_at : worker->paused_until, left = 1000;
     unsigned long long timeout;
 
     if (first != &worker->clients && (until == 0 || first->deadline < until))
@@ -270,13 +303,13 @@ static void *run(void *context)
      * probes from their places. Of this thread alone (setpriority(2)). */
     if (getpriority(PRIO_PROCESS, 0) < NICE_OF_THREAD)
         (void)setpriority(PRIO_PROCESS, 0, NICE_OF_THREAD);
-    for (;;) {
+    while (!has_ended(worker)) {
         int count = epoll_wait(worker->epoll_fd, events, 16, wait_ms(worker));
 
         for (int i = 0; i < count; i++) {
             if (events[i].data.fd == worker->shared->stop_fd)
-                return NULL;
-            if (events[i].data.fd >= 0)
+                begin_end(worker);
+            else if (events[i].data.fd >= 0 && worker->ends_at == 0)
                 accept_clients(worker, events[i].data.fd);
         }
         ch_count(&worker->turns);
@@ -284,6 +317,7 @@ static void *run(void *context)
         expire_clients(worker);
         resume_accepting(worker);
     }
+    return NULL;
 }
 
 /* --- start and stop */
@@ -352,7 +386,7 @@ int http_worker_new(struct http_shared *shared, struct http_worker **ret)
     worker->exchanges = (struct http_exchanges){
         .setup = &shared->setup,
         .reloading = &shared->reloading,
-        .advanced = restart_deadline,
+        .advanced = on_advance,
         .context = worker,
     };
     worker->clients.previous = worker->clients.next = &worker->clients;

@@ -38,6 +38,16 @@ struct ch_responder_counters {
 /* counters outlive the responder (they survive a reload). 0 or negative errno. */
 int ch_responder_new(struct ch_loop *loop, const struct ch_responder_limits *limits,
                      struct ch_responder_counters *counters, struct ch_responder **ret);
+/* Sockets that were passed to the process, bound and, if of TCP, listening. */
+struct ch_responder_passed {
+    int fd;
+    bool used; /* by this responder */
+};
+/* Before ch_responder_listen(), which then uses a duplicate of the passed socket
+ * that is bound to its very address rather than bind another, and marks it. They
+ * are borrowed until ch_responder_free(), and stay open for their owner. */
+void ch_responder_lend(struct ch_responder *responder, struct ch_responder_passed *passed,
+                       size_t count);
 /* Binds TCP and UDP at addr (an unspecified IPv6 address is dual-stack). */
 int ch_responder_listen(struct ch_responder *responder, const struct ch_addr *addr);
 /* Says goodbye on every connection, closes all, frees. Takes NULL, returns NULL. */

@@ -95,7 +95,7 @@ class Daemon:
     """
 
     def __init__(self, directory, configuration, arguments=(), listen=None, prefix=(),
-                 environment=None, log_format="json", log_level="info"):
+                 environment=None, log_format="json", log_level="info", descriptors=()):
         self.directory = pathlib.Path(directory)
         self.config_file = self.directory / "connhealthd.yml"
         self.configure(configuration)
@@ -111,6 +111,7 @@ class Daemon:
             *arguments,
         ]
         self.prefix = prefix
+        self.descriptors = descriptors
         self.environment = {**sanitizer_environment(), **(environment or {})}
         self.process = None
         self.past_processes = []
@@ -132,6 +133,7 @@ class Daemon:
             [DAEMON, *self.arguments],
             prefix=self.prefix,
             environment=self.environment,
+            descriptors=self.descriptors,
         )
         if wait:
             self.wait_ready()

@@ -54,7 +54,8 @@ def holds_descriptors(pid):
 class Process:
     """argv runs with its standard error (and output, if not piped apart) kept line by line."""
 
-    def __init__(self, argv, user=None, prefix=(), environment=None, cwd=None):
+    def __init__(self, argv, user=None, prefix=(), environment=None, cwd=None,
+                 descriptors=()):
         # setpriv(1) executes argv in its own place: the pid is the program's
         guard = ["setpriv", "--pdeathsig", "KILL"]
         if user is not None:
@@ -69,6 +70,7 @@ class Process:
             stderr=subprocess.STDOUT,
             env=environment,
             cwd=cwd,
+            pass_fds=descriptors,
         )
         self.pid = self._popen.pid
         self._pidfd = os.pidfd_open(self.pid)
