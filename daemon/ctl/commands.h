@@ -7,5 +7,6 @@
 int ctl_probe(char **argv);
 int ctl_explain(char **argv);
 int ctl_check_config(char **argv);
+int ctl_sockets(char **argv);
 
 #endif

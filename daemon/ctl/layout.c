@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layout.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,18 +28,33 @@ static bool use_colour(void)
     return is_terminal() && !(no_color && no_color[0] != '\0');
 }
 
-static int line_width(void)
+/* 0 if there is none, or it does not tell. */
+static int terminal_width(void)
 {
     struct winsize size;
 
     if (!is_terminal() || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-        return DEFAULT_WIDTH;
-    if (size.ws_col < WIDTH_MIN)
-        return WIDTH_MIN;
-    return size.ws_col > WIDTH_MAX ? WIDTH_MAX : size.ws_col;
+        return 0;
+    return size.ws_col < WIDTH_MIN ? WIDTH_MIN : size.ws_col;
 }
 
-void layout_print(enum layout_paint paint, const char *text)
+static int line_width(void)
+{
+    int width = terminal_width();
+
+    if (width == 0)
+        return DEFAULT_WIDTH;
+    return width > WIDTH_MAX ? WIDTH_MAX : width;
+}
+
+int layout_table_width(void)
+{
+    int width = terminal_width();
+
+    return width == 0 ? INT_MAX : width;
+}
+
+static void begin_paint(enum layout_paint paint)
 {
     /* ECMA-48, 8.3.117 (SGR) */
     static const char *const begin[] = {[LAYOUT_PLAIN] = "",
@@ -47,10 +63,21 @@ void layout_print(enum layout_paint paint, const char *text)
                                         [LAYOUT_BAD] = "\033[1;31m",
                                         [LAYOUT_DIM] = "\033[2m"};
 
-    if (paint == LAYOUT_PLAIN || !use_colour())
-        fputs(text, stdout);
-    else
-        printf("%s%s\033[0m", begin[paint], text);
+    if (paint != LAYOUT_PLAIN && use_colour())
+        fputs(begin[paint], stdout);
+}
+
+static void end_paint(enum layout_paint paint)
+{
+    if (paint != LAYOUT_PLAIN && use_colour())
+        fputs("\033[0m", stdout);
+}
+
+void layout_print(enum layout_paint paint, const char *text)
+{
+    begin_paint(paint);
+    fputs(text, stdout);
+    end_paint(paint);
 }
 
 void layout_heading(const char *text)
@@ -59,28 +86,63 @@ void layout_heading(const char *text)
     putchar('\n');
 }
 
-void layout_wrap(int indent, int at, const char *text)
+/* Of a word of UTF-8: every byte but those that continue a character. */
+static int columns_of(const char *text, size_t len)
 {
-    int width = line_width();
+    int columns = 0;
 
+    for (size_t i = 0; i < len; i++)
+        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+static void print_word(const char *text, size_t len)
+{
+    static const char no_break[] = LAYOUT_NO_BREAK;
+
+    for (const char *end = text + len; text < end; text++) {
+        if (end - text >= 2 && memcmp(text, no_break, 2) == 0) {
+            putchar(' ');
+            text++;
+        } else {
+            putchar(*text);
+        }
+    }
+}
+
+static void wrap(int width, int indent, int at, enum layout_paint paint, const char *text)
+{
+    begin_paint(paint);
     for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
-        int len = (int)strcspn(text, " ");
+        size_t len = strcspn(text, " ");
+        int columns = columns_of(text, len);
 
         if (at < indent) {
             printf("%*s", indent - at, "");
             at = indent;
-        } else if (at > indent && at + 1 + len > width) {
+        } else if (at > indent && at + 1 + columns > width) {
             printf("\n%*s", indent, "");
             at = indent;
         } else if (at > indent) {
             putchar(' ');
             at++;
         }
-        printf("%.*s", len, text);
-        at += len;
+        print_word(text, len);
+        at += columns;
         text += len;
     }
+    end_paint(paint);
     putchar('\n');
+}
+
+void layout_wrap(int indent, int at, const char *text)
+{
+    wrap(line_width(), indent, at, LAYOUT_PLAIN, text);
+}
+
+void layout_cell(int indent, int at, enum layout_paint paint, const char *text)
+{
+    wrap(layout_table_width(), indent, at, paint, text);
 }
 
 void layout_row(const char *name, int width, const char *text)

@@ -15,6 +15,8 @@ static const struct {
     const char *help;
     int (*run)(char **argv);
 } commands[] = {
+    {"sockets", "[flags]",
+     "this host's own sockets: what is in trouble, units, accept queues, ends", ctl_sockets},
     {"probe", "ADDRESS [flags]", "one attempt from here, without a daemon: what failed, and why",
      ctl_probe},
     {"explain", "[NAME]", "what a category, a cause or an errno says, and what it rests on",
@@ -54,7 +56,7 @@ static int run(char **argv)
     struct ctl_args args = ctl_args_begin("connhealthctl", argv);
 
     if (!argv[0]) {
-        ctl_refuse(&args, "needs a command: probe, explain or check-config; see --help");
+        ctl_refuse(&args, "needs a command, such as sockets or probe; see --help");
         return EXIT_UNUSABLE;
     }
     if (strcmp(argv[0], "--help") == 0)

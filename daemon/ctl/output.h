@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the subcommands print: probe_report.c for a person, json.c as JSON. Each of
- * json.c returns 0 or -ENOMEM. */
+/* What the subcommands print: *_report.c for a person, json.c as JSON. Each that
+ * returns anything returns 0 or -ENOMEM. */
 #ifndef CH_CTL_OUTPUT_H
 #define CH_CTL_OUTPUT_H
 
 #include "attempt.h"
 #include "check.h"
 
+struct cJSON;
+
 void probe_report(const struct ctl_attempt *attempt);
+/* The answer of /api/v1/sockets; -EBADMSG if it is not. */
+int sockets_report(const struct cJSON *root);
 
 int json_print_probe(const struct ctl_attempt *attempt);
 int json_print_everything(void);

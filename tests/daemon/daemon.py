@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import termios
 import time
 import urllib.parse
 
@@ -307,6 +308,27 @@ def run_daemon(*arguments, limit=20):
 def run_ctl(*arguments, limit=20):
     """connhealthctl run to its end: (status, stdout, stderr)."""
     return _run(CTL, arguments, limit)
+
+
+def run_ctl_on_terminal(*arguments, columns=80, environment=None):
+    """What connhealthctl writes to a terminal of that width."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (50, columns))
+    environment = {**sanitizer_environment(), "TERM": "xterm", **(environment or {})}
+    with open(ours, "rb", buffering=0) as reader:
+        with subprocess.Popen([CTL, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=theirs,
+                              env=environment):
+            os.close(theirs)
+            text = b""
+            while True:
+                try:
+                    piece = reader.read(4096)
+                except OSError:  # EIO: the other end is closed, see pty(7)
+                    break
+                if not piece:
+                    break
+                text += piece
+    return text.decode()
 
 
 Result = collections.namedtuple("Result", "status stdout stderr")

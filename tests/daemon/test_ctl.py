@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from daemon import CTL, ms, run_ctl, run_daemon, sanitizer_environment, seconds, unused_port
+from daemon import CTL, ms, run_ctl, run_ctl_on_terminal, run_daemon, sanitizer_environment
+from daemon import seconds, unused_port
 
-COMMANDS = ["probe", "explain", "check-config"]
+COMMANDS = ["sockets", "probe", "explain", "check-config"]
 HELD_S = 0.4
 
 
@@ -118,6 +119,13 @@ def test_version_is_the_daemons():
     (["explain", "frobnicate"], "frobnicate"),
     (["explain", "refused", "reset"], "reset"),
     (["explain", "--frobnicate"], "--frobnicate"),
+    (["sockets", "--frobnicate"], "--frobnicate"),
+    (["sockets", "extra"], "extra"),
+    (["sockets", "--address"], "--address"),
+    (["sockets", "--address=127.0.0.1"], "127.0.0.1"),
+    (["sockets", "--address", "unix:"], "unix:"),
+    (["sockets", "--address", "unix:relative"], "absolute"),
+    (["sockets", "--address", "unix:/" + 107 * "x"], "107"),
     (["check-config", "--frobnicate"], "--frobnicate"),
     (["check-config", "a.yml", "b.yml"], "b.yml"),
     (["check-config", "/nonexistent/a.yml"], "/nonexistent/a.yml"),
@@ -270,25 +278,6 @@ def test_keepalive_sees_the_end_of_the_connection(peer):
 # --- colour
 
 
-def run_on_terminal(environment, *arguments):
-    """What connhealthctl writes to a terminal."""
-    ours, theirs = os.openpty()
-    with open(ours, "rb", buffering=0) as reader:
-        with subprocess.Popen([CTL, *arguments], stdin=subprocess.DEVNULL, stdout=theirs,
-                              env={**sanitizer_environment(), **environment}):
-            os.close(theirs)
-            text = b""
-            while True:
-                try:
-                    piece = reader.read(4096)
-                except OSError:  # EIO: the other end is closed, see pty(7)
-                    break
-                if not piece:
-                    break
-                text += piece
-    return text.decode()
-
-
 @pytest.mark.parametrize("environment,coloured", [
     ({"TERM": "xterm"}, True),
     ({"TERM": "xterm", "NO_COLOR": ""}, True),
@@ -296,7 +285,7 @@ def run_on_terminal(environment, *arguments):
     ({"TERM": "dumb"}, False),
 ])
 def test_colour_is_for_terminals(environment, coloured):
-    text = run_on_terminal(environment, "probe", closed_address())
+    text = run_ctl_on_terminal("probe", closed_address(), environment=environment)
     assert "FAILED" in text
     assert ("\033[" in text) == coloured
 

@@ -19,7 +19,7 @@ PRODUCT = [path for path in SOURCES if not path.is_relative_to(ROOT / "tests")]
 # A library's header, and the files of the product that may include it.
 PLACES = {
     r"microhttpd\.h": r"daemon/surface/http[^/]*",
-    r"cjson/cJSON\.h": r"daemon/surface/json[^/]*|daemon/engine/target[^/]*",
+    r"cjson/cJSON\.h": r"daemon/(surface|ctl)/json[^/]*|daemon/engine/target[^/]*",
     r"systemd/sd-bus[^.]*\.h": r"daemon/surface/bus[^/]*",
     r"systemd/.*\.h": r"daemon/.*",
     r"yaml\.h": r"daemon/engine/[^/]*",
