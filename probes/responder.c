@@ -22,6 +22,7 @@
 const struct responder_patience responder_default_patience = {
     .stall_ns = 30 * CH_NS_PER_S,
     .pause_ns = 100 * CH_NS_PER_MS,
+    .room_ns = 60 * CH_NS_PER_S,
     .keepalive_idle_s = 30,
     .keepalive_interval_s = 10,
     .keepalive_count = 3,

@@ -86,9 +86,12 @@ void responder_admit(struct ch_responder *responder, int fd, const struct ch_add
         close(fd);
         return;
     }
-    client = NULL;
-    if (responder->conn_count < responder->limits.connections)
-        client = client_enter(responder, peer);
+    client = client_enter(responder, peer);
+    if (client && responder->conn_count >= responder->limits.connections &&
+        !responder_conn_make_room(responder)) {
+        responder_client_leave(responder, client);
+        client = NULL;
+    }
     if (!client) {
         responder_count(&responder->counters->refused);
         close(fd);

@@ -20,6 +20,7 @@
 
 /* So that one busy client leaves the loop time for others. */
 #define FRAMES_PER_TURN 16
+#define NO_LIMIT        INT64_MAX
 
 static void conn_free(struct responder_conn *conn)
 {
@@ -77,16 +78,26 @@ static void on_garbage(struct responder_conn *conn)
     conn_end(conn, CH_PHASE_RECEIVE, CH_CATEGORY_BAD_REPLY);
 }
 
-/* When the client's patience with us, or ours with it, is at its end. */
+/* When our patience with the client is at its end. Between two requests there may
+ * be no limit: the kernel's keepalive sees that somebody is still there. */
 static int64_t due(const struct responder_conn *conn)
 {
     const struct ch_responder *responder = conn->responder;
-    int64_t idle = responder->limits.idle_ns;
+    int64_t idle = responder->limits.idle_ns > 0 ? responder->limits.idle_ns : NO_LIMIT;
     int64_t stall = responder->patience.stall_ns < idle ? responder->patience.stall_ns : idle;
 
     if (conn->stalled_since != 0)
         return conn->stalled_since + stall;
-    return conn->last_request + idle;
+    if (conn->in_len > 0)
+        return conn->begun_since + stall;
+    return idle == NO_LIMIT ? NO_LIMIT : conn->last_request + idle;
+}
+
+static int expect_by(struct responder_conn *conn, int64_t when)
+{
+    if (when == NO_LIMIT)
+        return 0;
+    return ch_loop_timer_arm(conn->responder->loop, &conn->timer, when);
 }
 
 /* The timer is not moved at each request: it fires at the deadline that it was
@@ -96,7 +107,8 @@ static void on_due(struct ch_timer *timer, int64_t now)
     struct responder_conn *conn = ch_container_of(timer, struct responder_conn, timer);
     int64_t when = due(conn);
 
-    if (now < when && ch_loop_timer_arm(conn->responder->loop, timer, when) == 0)
+    (void)timer;
+    if (now < when && expect_by(conn, when) == 0)
         return;
     if (conn->stalled_since != 0)
         conn_end(conn, CH_PHASE_SEND, CH_CATEGORY_WOULD_BLOCK);
@@ -167,10 +179,23 @@ static bool on_frame(struct responder_conn *conn)
         return true;
     conn->spoken = true;
     conn->last_request = ch_loop_now(conn->responder->loop);
+    /* the list is in the order of the last requests: who was silent for longest is first */
+    DL_DELETE(conn->responder->conns, conn);
+    DL_APPEND(conn->responder->conns, conn);
     responder_reply(&frame, ch_clock_realtime(), conn->out);
     conn->out_len = CH_FRAME_SIZE;
     responder_count(&conn->responder->counters->heartbeats);
     return flush(conn);
+}
+
+/* A part of a request is here. */
+static void await_the_rest(struct responder_conn *conn)
+{
+    struct ch_loop *loop = conn->responder->loop;
+
+    conn->begun_since = ch_loop_now(loop);
+    if (ch_loop_timer_arm(loop, &conn->timer, due(conn)) < 0)
+        conn_end(conn, CH_PHASE_RECEIVE, CH_CATEGORY_LOCAL_RESOURCE);
 }
 
 /* Reads up to the end of the frame. True if there may be more to read. */
@@ -178,6 +203,7 @@ static bool read_on(struct responder_conn *conn)
 {
     size_t wanted = (size_t)(CH_FRAME_SIZE - conn->in_len);
     ssize_t n = recv(conn->io.fd, conn->in + conn->in_len, wanted, MSG_DONTWAIT);
+    bool begun;
 
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
@@ -188,12 +214,17 @@ static bool read_on(struct responder_conn *conn)
         on_end_of_stream(conn);
         return false;
     }
+    begun = conn->in_len == 0;
     conn->in_len = (uint8_t)(conn->in_len + n);
     if (!ch_frame_may_begin(conn->in, conn->in_len)) {
         on_garbage(conn);
         return false;
     }
-    return conn->in_len == CH_FRAME_SIZE && on_frame(conn) && conn->stalled_since == 0;
+    if (conn->in_len == CH_FRAME_SIZE)
+        return on_frame(conn) && conn->stalled_since == 0;
+    if (begun)
+        await_the_rest(conn);
+    return false;
 }
 
 static void on_client_ready(struct ch_io *io, uint32_t events)
@@ -223,7 +254,7 @@ int responder_conn_new(struct ch_responder *responder, int fd, struct responder_
     conn->io = (struct ch_io){.fd = -1, .on_ready = on_client_ready};
     conn->timer.on_fire = on_due;
     conn->last_request = ch_loop_now(responder->loop);
-    r = ch_loop_timer_arm(responder->loop, &conn->timer, due(conn));
+    r = expect_by(conn, due(conn));
     if (r == 0)
         r = ch_loop_io_add(responder->loop, &conn->io, fd, EPOLLIN);
     if (r < 0) {
@@ -237,6 +268,16 @@ int responder_conn_new(struct ch_responder *responder, int fd, struct responder_
     responder->conn_count++;
     responder_count(&responder->counters->connections);
     return 0;
+}
+
+bool responder_conn_make_room(struct ch_responder *responder)
+{
+    struct responder_conn *conn = responder->conns;
+
+    if (!conn || conn->last_request + responder->patience.room_ns > ch_loop_now(responder->loop))
+        return false;
+    conn_end(conn, phase_of(conn), CH_CATEGORY_TIMEOUT);
+    return true;
 }
 
 /* close(2) with unread input sends an RST, and that may overtake the goodbye:

@@ -16,8 +16,9 @@
 
 /* How long the responder waits for clients; the tests shorten it. */
 struct responder_patience {
-    int64_t stall_ns; /* a reply that cannot be sent, at most the idle limit */
+    int64_t stall_ns; /* a reply that cannot be sent or a request that is not whole */
     int64_t pause_ns; /* between two tries when accept finds no descriptor */
+    int64_t room_ns;  /* who was silent for so long makes room where all places are taken */
     /* Together they end a connection whose client is gone without a word after
      * about a minute; the user timeout must be longer than the stall, or the
      * kernel calls a client that does not read a timeout (tcp(7):
@@ -44,6 +45,7 @@ struct responder_conn {
     struct responder_conn *next, *prev;
     int64_t last_request;  /* or when it was accepted */
     int64_t stalled_since; /* 0: the reply before this one has left */
+    int64_t begun_since;   /* a part of a request; only while in_len > 0 */
     bool spoken;           /* a well-formed request came */
     uint8_t in_len;
     uint8_t out_len, out_sent;
@@ -74,7 +76,7 @@ struct ch_responder {
     struct responder_listener *listeners;
     struct responder_udp *udps;
     struct responder_client *clients; /* uthash */
-    struct responder_conn *conns;
+    struct responder_conn *conns; /* who was silent for longest is first */
     uint32_t conn_count;
     uint16_t last_port; /* of the last listen, for those who asked for any */
 };
@@ -104,6 +106,8 @@ void responder_client_leave(struct ch_responder *responder, struct responder_cli
 
 /* Takes fd and the client's place over; closes both on error. */
 int responder_conn_new(struct ch_responder *responder, int fd, struct responder_client *client);
+/* Ends the connection that was silent for longest, if that was long. */
+bool responder_conn_make_room(struct ch_responder *responder);
 /* For the responder's own end: says goodbye to a client that has spoken. */
 void responder_conn_dismiss(struct responder_conn *conn);
 

@@ -32,9 +32,9 @@ static const struct ch_option responder_options[] = {
     OPTION("max_connections_per_address", responder.max_connections_per_address, UINT, .min = 1,
            .max = 1000000, .fallback = "64",
            .help = "connections held at a time from one IPv4 address or one IPv6 /64"),
-    OPTION("idle_timeout", responder.idle_timeout_ns, DURATION, .min = 100 * CH_NS_PER_MS,
-           .max = DAY_NS, .fallback = "5m",
-           .help = "a connection without a heartbeat for so long is closed"),
+    OPTION("idle_timeout", responder.idle_timeout_ns, DURATION, .max = DAY_NS, .fallback = "0s",
+           .help = "a connection without a heartbeat for so long is closed; 0s: only to make room "
+                   "for another"),
     CH_OPTION_END,
 };
 

@@ -4,9 +4,12 @@
  * and counts how its clients' connections ended.
  *
  * It runs on the loop it is given and belongs to that thread; only the counters
- * may be read elsewhere. Limits: connections in all and per client address, an
- * idle time after which a connection is dropped. Garbage ends a TCP connection
- * and is ignored over UDP.
+ * may be read elsewhere. Limits: connections in all and per client address, and
+ * an idle time after which a connection is dropped. A client that asks nothing
+ * may be somebody's keepalive probe: without an idle limit it stays, while the
+ * kernel's keepalive is answered, until all places are taken; then who was silent
+ * for longest, and for a minute at least, makes room. Garbage ends a TCP
+ * connection and is ignored over UDP.
  */
 #ifndef CONNHEALTH_RESPONDER_H
 #define CONNHEALTH_RESPONDER_H
@@ -20,7 +23,7 @@ struct ch_responder;
 struct ch_responder_limits {
     uint32_t connections;             /* in all */
     uint32_t connections_per_address; /* IPv6: per /64 */
-    int64_t idle_ns;                  /* without a complete request */
+    int64_t idle_ns;                  /* without a complete request; 0: no limit */
 };
 
 /* Relaxed atomics; written on the loop's thread, read on any. */

@@ -54,7 +54,7 @@ static void nothing_gives_the_defaults(void **state)
     assert_int_equal(config->responder.listen_count, 0);
     assert_int_equal(config->responder.max_connections, 1024);
     assert_int_equal(config->responder.max_connections_per_address, 64);
-    assert_int_equal(config->responder.idle_timeout_ns, 300 * CH_NS_PER_S);
+    assert_int_equal(config->responder.idle_timeout_ns, 0);
     assert_true(config->sockets.enabled);
     assert_int_equal(config->sockets.interval_ns, 15 * CH_NS_PER_S);
     assert_true(config->sockets.units);

@@ -132,6 +132,63 @@ static void an_ipv6_client_is_its_64_bit_network(void **state)
     stop(f);
 }
 
+static void whoever_was_silent_for_longest_makes_room(void **state)
+{
+    struct ch_responder_limits limits = generous;
+    struct responder_patience impatient = responder_default_patience;
+    struct fixture *f;
+    int asks, silent, third;
+
+    (void)state;
+    limits.connections = 2;
+    limits.idle_ns = 0;
+    impatient.room_ns = 0;
+    f = start(&limits, &impatient);
+    asks = connect_and_enter(f);
+    silent = connect_and_enter(f);
+    send_request(asks, 1);
+    turn_until(f, &f->counters.heartbeats, 1);
+    expect_reply(asks, 1);
+    third = client_socket("::1", f->port, SOCK_STREAM);
+    turn_until_end(f, CH_PHASE_IDLE, CH_CATEGORY_TIMEOUT);
+    expect_end_of_stream(silent);
+    assert_int_equal(all_ends(f), 1);
+    assert_int_equal(count_of(&f->counters.refused), 0);
+    assert_int_equal(count_of(&f->counters.connections), 2);
+    send_request(asks, 2);
+    turn_until(f, &f->counters.heartbeats, 2);
+    expect_reply(asks, 2);
+    close(third);
+    close(silent);
+    close(asks);
+    stop(f);
+}
+
+static void without_an_idle_limit_half_a_request_still_has_one(void **state)
+{
+    struct ch_responder_limits limits = generous;
+    struct responder_patience impatient = responder_default_patience;
+    struct fixture *f;
+    int silent, begun;
+
+    (void)state;
+    limits.idle_ns = 0;
+    impatient.stall_ns = 50 * CH_NS_PER_MS;
+    f = start(&limits, &impatient);
+    silent = connect_and_enter(f);
+    begun = connect_and_enter(f);
+    send_all(begun, "CHB1\1", 5);
+    turn_until_end(f, CH_PHASE_RECEIVE, CH_CATEGORY_TIMEOUT);
+    assert_int_equal(all_ends(f), 1);
+    expect_end_of_stream(begun);
+    send_request(silent, 1);
+    turn_until(f, &f->counters.heartbeats, 1);
+    expect_reply(silent, 1);
+    close(silent);
+    close(begun);
+    stop(f);
+}
+
 static void idle_clients_are_dropped(void **state)
 {
     struct ch_responder_limits limits = generous;
@@ -230,6 +287,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_that_does_not_read_would_block),
         cmocka_unit_test(the_idle_limit_bounds_a_stall_too),
+        cmocka_unit_test(whoever_was_silent_for_longest_makes_room),
+        cmocka_unit_test(without_an_idle_limit_half_a_request_still_has_one),
         cmocka_unit_test(connections_are_limited_in_all),
         cmocka_unit_test(connections_are_limited_by_ipv4_address),
         cmocka_unit_test(an_ipv6_client_is_its_64_bit_network),
