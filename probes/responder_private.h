@@ -76,7 +76,7 @@ struct ch_responder {
     struct responder_listener *listeners;
     struct responder_udp *udps;
     struct responder_client *clients; /* uthash */
-    struct responder_conn *conns; /* who was silent for longest is first */
+    struct responder_conn *conns;     /* who was silent for longest is first */
     uint32_t conn_count;
     uint16_t last_port; /* of the last listen, for those who asked for any */
 };
