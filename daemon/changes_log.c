@@ -29,7 +29,7 @@ static void log_success(const struct ch_change *change)
                   change->event.target, "probe", ch_probe_kind_word(change->kind)->slug, NULL);
 }
 
-void ch_changes_log(struct ch_changes *changes)
+void ch_changes_log(struct ch_changes *changes, const struct ch_changes_follower *follower)
 {
     uint64_t dropped;
     struct ch_change *change = ch_changes_take(changes, &dropped);
@@ -41,12 +41,14 @@ void ch_changes_log(struct ch_changes *changes)
             log_success(change);
         else
             log_failure(change);
+        follower->changed(follower->context, change);
         free(change);
         change = next;
     }
     if (dropped > 0) {
         char count[24];
 
+        follower->lost(follower->context, dropped);
         snprintf(count, sizeof(count), "%" PRIu64, dropped);
         ch_log_fields(CH_LOG_WARN, "more changes of outcome than could be logged", "dropped", count,
                       NULL);

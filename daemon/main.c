@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "build.h"
+#include "bus.h"
 #include "check.h"
 #include "connhealth/sockets.h"
 #include "exit_status.h"
@@ -30,6 +31,7 @@ struct daemon {
     struct ch_sockets *sockets;
     struct ch_loader *loader;
     struct ch_service *service;
+    struct ch_bus *bus;
     struct ch_family_writer families;
     struct ch_json_writer status;
     struct ch_http *http;
@@ -131,6 +133,16 @@ static int start_sockets(struct daemon *self)
     return EXIT_FINE;
 }
 
+static void on_changed(void *context, const struct ch_change *change)
+{
+    ch_bus_changed(((struct daemon *)context)->bus, change);
+}
+
+static void on_lost(void *context, uint64_t count)
+{
+    ch_bus_lost(((struct daemon *)context)->bus, count);
+}
+
 static int make_service(struct daemon *self)
 {
     struct ch_service_parts parts = {
@@ -139,8 +151,26 @@ static int make_service(struct daemon *self)
         .changes = self->changes,
         .reloaded = apply_sockets,
         .context = self,
+        .follower = {.changed = on_changed, .lost = on_lost, .context = self},
     };
     int r = ch_service_new(&parts, &self->service);
+
+    return r < 0 ? complain("cannot start", r) : EXIT_FINE;
+}
+
+static int start_bus(struct daemon *self)
+{
+    struct ch_bus_parts parts = {
+        .state = &self->state,
+        .prober = self->prober,
+        .status = &self->status,
+        .status_count = 1,
+        .sockets = ch_json_sockets_render,
+        .sockets_context = self->sockets,
+        .reload = ch_service_reload_here,
+        .reload_context = self->service,
+    };
+    int r = ch_bus_new(&parts, ch_service_event(self->service), &self->bus);
 
     return r < 0 ? complain("cannot start", r) : EXIT_FINE;
 }
@@ -223,6 +253,8 @@ static int start(struct daemon *self)
         status = make_service(self);
     if (status == EXIT_FINE)
         status = start_http(self);
+    if (status == EXIT_FINE)
+        status = start_bus(self);
     if (status == EXIT_FINE) {
         int r = ch_prober_start(self->prober);
 
@@ -238,6 +270,7 @@ static int start(struct daemon *self)
 static void stop(struct daemon *self)
 {
     ch_http_free(self->http);
+    ch_bus_free(self->bus);
     ch_service_free(self->service);
     ch_sockets_free(self->sockets);
     ch_loader_free(self->loader);

@@ -156,7 +156,7 @@ static int on_changes(sd_event_source *source, int fd, uint32_t events, void *co
     (void)source;
     (void)fd;
     (void)events;
-    ch_changes_log(service->parts.changes);
+    ch_changes_log(service->parts.changes, &service->parts.follower);
     return 0;
 }
 
@@ -315,13 +315,28 @@ int ch_service_run(struct ch_service *service)
     tell_status(service);
     r = sd_event_loop(service->event);
     sd_notify(0, "STOPPING=1");
-    ch_changes_log(service->parts.changes); /* what came with the last events */
+    ch_changes_log(service->parts.changes,
+                   &service->parts.follower); /* what came with the last events */
     atomic_store(&service->parts.state->ready, false);
     pthread_mutex_lock(&service->request.lock);
     service->request.ended = true;
     pthread_cond_broadcast(&service->request.done_changed);
     pthread_mutex_unlock(&service->request.lock);
     return r < 0 ? r : 0;
+}
+
+struct sd_event *ch_service_event(struct ch_service *service)
+{
+    return service->event;
+}
+
+int ch_service_reload_here(void *context, char **ret_errors)
+{
+    struct ch_service *service = context;
+    int r = reload(service);
+
+    *ret_errors = r < 0 ? ch_state_reload_errors(service->parts.state) : NULL;
+    return r;
 }
 
 int ch_service_reload(void *context, char **ret_errors)

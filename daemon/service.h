@@ -7,9 +7,11 @@
 #ifndef CH_DAEMON_SERVICE_H
 #define CH_DAEMON_SERVICE_H
 
+#include "changes_log.h"
 #include "loader.h"
 
 struct ch_service;
+struct sd_event;
 
 struct ch_service_parts {
     struct ch_state *state;
@@ -18,6 +20,7 @@ struct ch_service_parts {
     /* told after each successful load, to those who need not be reloaded in step */
     void (*reloaded)(void *context, const struct ch_config *config);
     void *context;
+    struct ch_changes_follower follower; /* told of each change after it was logged */
 };
 
 /* parts are borrowed and outlive the service. 0 or a negative errno. */
@@ -31,11 +34,16 @@ struct ch_service *ch_service_free(struct ch_service *service);
 void ch_service_watch(struct ch_service *service, const char *name,
                       uint64_t (*turns)(void *context), void *context);
 
+/* The main thread's loop, for others that live on it. Borrowed. */
+struct sd_event *ch_service_event(struct ch_service *service);
+
 /* Says READY and runs until it is told to end; says STOPPING. */
 int ch_service_run(struct ch_service *service);
 
 /* Any thread but the main one: reloads and waits for the result. 0, or -EINVAL
  * with the errors in *ret_errors (malloc'd; NULL if there was no memory). */
 int ch_service_reload(void *service, char **ret_errors);
+/* The same for the main thread, which does it at once. */
+int ch_service_reload_here(void *service, char **ret_errors);
 
 #endif

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "connhealth/container.h"
 #include "connhealth/responder.h"
@@ -33,6 +35,8 @@ struct ch_prober_thread {
     struct ch_responder_counters *counters;
     struct ch_generation *generation; /* the one that runs */
     _Atomic(struct ch_generation *) retired;
+    _Atomic(struct ch_demand *) answered; /* the newest first */
+    int answered_fd;
     struct ch_task pulse;
     atomic_bool pulse_posted;
     pthread_t thread;
@@ -248,6 +252,64 @@ static void on_pulse(struct ch_task *task)
     atomic_store(&prober->pulse_posted, false);
 }
 
+static void on_answered(struct ch_demand *demand)
+{
+    struct ch_prober_thread *prober = demand->prober;
+    uint64_t one = 1;
+    ssize_t written;
+
+    demand->next = atomic_load(&prober->answered);
+    while (!atomic_compare_exchange_weak(&prober->answered, &demand->next, demand))
+        ;
+    written = write(prober->answered_fd, &one, sizeof(one)); /* EAGAIN: readable already */
+    (void)written;
+}
+
+static void on_demand(struct ch_task *task)
+{
+    struct ch_demand *demand = ch_container_of(task, struct ch_demand, task);
+    struct ch_generation *generation = demand->prober->generation;
+    /* Another one only if what was asked about was never applied. */
+    struct ch_runner *runner =
+        generation == demand->generation ? generation->series[demand->series].runner : NULL;
+
+    if (runner) {
+        ch_runner_demand(runner, demand);
+        return;
+    }
+    demand->result = -ECANCELED;
+    on_answered(demand);
+}
+
+void ch_prober_demand(struct ch_prober_thread *prober, struct ch_demand *demand)
+{
+    demand->prober = prober;
+    demand->task.run = on_demand;
+    ch_loop_post(prober->loop, &demand->task);
+}
+
+int ch_prober_answered_fd(const struct ch_prober_thread *prober)
+{
+    return prober->answered_fd;
+}
+
+struct ch_demand *ch_prober_answered(struct ch_prober_thread *prober)
+{
+    uint64_t value;
+    ssize_t n = read(prober->answered_fd, &value, sizeof(value)); /* EAGAIN: nothing new */
+
+    (void)n;
+    return atomic_exchange(&prober->answered, NULL);
+}
+
+static void free_answered(struct ch_prober_thread *prober)
+{
+    for (struct ch_demand *demand = ch_prober_answered(prober), *next; demand; demand = next) {
+        next = demand->next;
+        ch_demand_free(demand);
+    }
+}
+
 int ch_prober_new(struct ch_events *events, struct ch_changes *changes,
                   struct ch_responder_counters *counters, struct ch_prober_thread **ret)
 {
@@ -258,7 +320,8 @@ int ch_prober_new(struct ch_events *events, struct ch_changes *changes,
         return -ENOMEM;
     prober->counters = counters;
     prober->pulse.run = on_pulse;
-    r = ch_loop_new(&prober->loop);
+    prober->answered_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    r = prober->answered_fd < 0 ? -errno : ch_loop_new(&prober->loop);
     if (r == 0)
         r = ch_resolver_new(prober->loop, &prober->resolver);
     if (r == 0)
@@ -274,6 +337,7 @@ int ch_prober_new(struct ch_events *events, struct ch_changes *changes,
                    .confirm_budget = prober->budget},
         .events = events,
         .changes = changes,
+        .answered = on_answered,
     };
     *ret = prober;
     return 0;
@@ -341,6 +405,9 @@ struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober)
     ch_resolver_free(prober->resolver);
     ch_confirm_budget_free(prober->budget);
     ch_loop_free(prober->loop);
+    free_answered(prober);
+    if (prober->answered_fd >= 0)
+        close(prober->answered_fd);
     free(prober);
     return NULL;
 }

@@ -42,6 +42,8 @@ struct ch_runner {
     struct ch_probe_spec spec;
     struct ch_probe_settings *settings; /* whose options the probe uses */
     uint64_t seed;
+    struct ch_demand *demands; /* answered by the attempt that is under way */
+    struct ch_demand *waiting; /* by the one that follows at once */
 };
 
 static uint64_t mix(uint64_t hash, const char *text)
@@ -134,8 +136,19 @@ static void begin(struct ch_runner *runner, int64_t now)
     int64_t deadline = now + runner->series->settings->timeout_ns;
 
     runner->state = RUNNER_RUNS;
+    runner->demands = runner->waiting;
+    runner->waiting = NULL;
     (void)ch_loop_timer_arm(runner->schedule->prober.loop, &runner->timer, deadline);
     runner->spec.ops->start(runner->probe, deadline);
+}
+
+static void answer(struct ch_runner *runner, struct ch_demand *demands, int result)
+{
+    for (struct ch_demand *demand = demands, *next; demand; demand = next) {
+        next = demand->next;
+        demand->result = result;
+        runner->schedule->answered(demand);
+    }
 }
 
 static void on_runner_timer(struct ch_timer *timer, int64_t now)
@@ -163,6 +176,10 @@ static void plan_next(struct ch_runner *runner)
     int64_t interval = runner->series->settings->interval_ns;
     int64_t next = ch_schedule_next(now, runner->offset, interval);
 
+    if (runner->waiting) {
+        (void)wait_until(runner, now);
+        return;
+    }
     if (runner->spec.ops->persistent && runner->spec.transport == CH_TRANSPORT_TCP &&
         runner->failures > 0 && !holds_connection(runner)) {
         int64_t retry = now + ch_schedule_retry(runner->failures, interval, runner->seed);
@@ -189,8 +206,10 @@ static void on_finished(struct ch_probe *probe, const struct ch_evidence *eviden
 {
     struct ch_runner *runner = probe->owner;
     struct ch_attempt attempt = {.time_ns = ch_clock_realtime(), .evidence = *evidence};
+    struct ch_demand *demands = runner->demands;
     bool changed;
 
+    runner->demands = NULL;
     attempt.outcome = ch_classify(evidence);
     changed = ch_record_attempt(runner->series->record, &attempt);
     if (attempt.outcome.success)
@@ -200,6 +219,7 @@ static void on_finished(struct ch_probe *probe, const struct ch_evidence *eviden
     if (changed || !attempt.outcome.success)
         tell(runner, &attempt, changed);
     plan_next(runner);
+    answer(runner, demands, 0);
 }
 
 static void on_connection(struct ch_probe *probe, bool established)
@@ -306,12 +326,22 @@ void ch_runner_rebind(struct ch_runner *runner, const struct ch_series *series)
         plan_next(runner);
 }
 
+void ch_runner_demand(struct ch_runner *runner, struct ch_demand *demand)
+{
+    demand->next = runner->waiting;
+    runner->waiting = demand;
+    if (runner->state == RUNNER_WAITS)
+        (void)wait_until(runner, ch_clock_monotonic());
+}
+
 struct ch_runner *ch_runner_free(struct ch_runner *runner)
 {
     struct ch_record *record;
 
     if (!runner)
         return NULL;
+    answer(runner, runner->demands, -ECANCELED);
+    answer(runner, runner->waiting, -ECANCELED);
     record = runner->series->record;
     ch_loop_timer_disarm(runner->schedule->prober.loop, &runner->timer);
     runner->probe = ch_probe_free(runner->probe);

@@ -12,6 +12,7 @@
 #define CH_ENGINE_SCHEDULE_H
 
 #include "changes.h"
+#include "demand.h"
 #include "generation.h"
 
 /* What all runners share. */
@@ -20,6 +21,8 @@ struct ch_schedule {
     struct ch_events *events;
     struct ch_changes *changes;
     bool close_by_reset; /* what `close: auto` means at present */
+    /* a demand of a runner has its result */
+    void (*answered)(struct ch_demand *demand);
 };
 
 struct ch_runner;
@@ -44,6 +47,10 @@ int ch_runner_new(struct ch_schedule *schedule, const struct ch_series *series,
                   struct ch_runner **ret);
 /* The same probe under a new generation: connection and schedule go on. */
 void ch_runner_rebind(struct ch_runner *runner, const struct ch_series *series);
+/* Begins an attempt now, or right after the one that is under way; it answers
+ * the demand (schedule.answered). */
+void ch_runner_demand(struct ch_runner *runner, struct ch_demand *demand);
+/* Cancels its demands. */
 struct ch_runner *ch_runner_free(struct ch_runner *runner); /* takes NULL, returns NULL */
 
 #endif

@@ -50,5 +50,21 @@ def server():
 
 
 @pytest.fixture
+def bus():
+    """bus(template=STRICT): a system_bus.Bus, running."""
+    import system_bus  # pylint: disable=import-outside-toplevel
+
+    made = []
+
+    def make(*arguments):
+        made.append(system_bus.Bus(*arguments))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
 def redis(server):
     return server(real_servers.Redis)

@@ -113,7 +113,11 @@ class Daemon:
         ]
         self.prefix = prefix
         self.descriptors = descriptors
-        self.environment = {**sanitizer_environment(), **(environment or {})}
+        self.environment = {
+            **sanitizer_environment(),
+            "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent",  # the machine's is not ours
+            **(environment or {}),
+        }
         self.process = None
         self.past_processes = []
 

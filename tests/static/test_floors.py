@@ -36,6 +36,11 @@ FLOORS = {
         ["connhealth/outcome.h", "state.h"],
         ["diagnosis/rules.h", "heap.h", "main.h"],
     ),
+    "bus": (
+        "daemon/bus",
+        ["json.h", "prober.h"],
+        ["diagnosis/rules.h", "heap.h", "service.h"],
+    ),
 }
 
 
