@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "log.h"
+#include "messages.h"
 
 static void log_failure(const struct ch_change *change)
 {
@@ -13,20 +14,22 @@ static void log_failure(const struct ch_change *change)
     const struct ch_outcome *outcome = &attempt->outcome;
     char detail[CH_DETAIL_TEXT];
 
-    ch_log_fields(CH_LOG_WARN, "probe failing", "group", change->event.group, "target",
-                  change->event.target, "probe", ch_probe_kind_word(change->kind)->slug, "category",
-                  ch_category_row(outcome->category)->slug, "phase",
-                  ch_phase_word(outcome->phase)->slug, "wire", ch_wire_word(outcome->wire)->slug,
-                  "cause", ch_cause_word(outcome->cause)->slug, "certain",
-                  outcome->certain ? "true" : "false", "errno",
-                  attempt->evidence.error ? ch_errno_name(attempt->evidence.error) : NULL, "detail",
-                  ch_outcome_describe(&attempt->evidence, outcome, detail, sizeof(detail)), NULL);
+    ch_log_message(
+        CH_LOG_WARN, ch_message_of_failure(outcome->category), "probe failing", "group",
+        change->event.group, "target", change->event.target, "probe",
+        ch_probe_kind_word(change->kind)->slug, "category",
+        ch_category_row(outcome->category)->slug, "phase", ch_phase_word(outcome->phase)->slug,
+        "wire", ch_wire_word(outcome->wire)->slug, "cause", ch_cause_word(outcome->cause)->slug,
+        "certain", outcome->certain ? "true" : "false", "errno",
+        attempt->evidence.error ? ch_errno_name(attempt->evidence.error) : NULL, "detail",
+        ch_outcome_describe(&attempt->evidence, outcome, detail, sizeof(detail)), NULL);
 }
 
 static void log_success(const struct ch_change *change)
 {
-    ch_log_fields(CH_LOG_INFO, "probe succeeding", "group", change->event.group, "target",
-                  change->event.target, "probe", ch_probe_kind_word(change->kind)->slug, NULL);
+    ch_log_message(CH_LOG_INFO, ch_message_row(CH_MESSAGE_SUCCEEDING)->id, "probe succeeding",
+                   "group", change->event.group, "target", change->event.target, "probe",
+                   ch_probe_kind_word(change->kind)->slug, NULL);
 }
 
 void ch_changes_log(struct ch_changes *changes, const struct ch_changes_follower *follower)
@@ -50,7 +53,7 @@ void ch_changes_log(struct ch_changes *changes, const struct ch_changes_follower
 
         follower->lost(follower->context, dropped);
         snprintf(count, sizeof(count), "%" PRIu64, dropped);
-        ch_log_fields(CH_LOG_WARN, "more changes of outcome than could be logged", "dropped", count,
-                      NULL);
+        ch_log_message(CH_LOG_WARN, ch_message_row(CH_MESSAGE_CHANGES_LOST)->id,
+                       "more changes of outcome than could be logged", "dropped", count, NULL);
     }
 }

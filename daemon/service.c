@@ -18,6 +18,7 @@
 #include "changes_log.h"
 #include "connhealth/clock.h"
 #include "log.h"
+#include "messages.h"
 
 #define TICK_US      UINT64_C(1000000)
 #define STATUS_TICKS 5 /* counting what fails of 100,000 targets is not for free */
@@ -103,8 +104,9 @@ static int reload(struct ch_service *service)
     if (r == 0)
         service->parts.reloaded(service->parts.context, ch_loader_config(service->parts.loader));
     else
-        ch_log_fields(CH_LOG_ERROR, "reload failed, the old configuration goes on", "error",
-                      r == -EINVAL ? "see the lines before" : strerror(-r), NULL); // NOLINT
+        ch_log_message(CH_LOG_ERROR, ch_message_row(CH_MESSAGE_CONFIG_FAILED)->id,
+                       "reload failed, the old configuration goes on", "error",
+                       r == -EINVAL ? "see the lines before" : strerror(-r), NULL); // NOLINT
     arm_refresh(service);
     sd_notify(0, "READY=1");
     tell_status(service);
@@ -199,7 +201,8 @@ static bool all_turn(struct ch_service *service)
         watched->still = now != watched->before ? 0 : watched->still + 1;
         watched->before = now;
         if (watched->still == HANGS_AFTER)
-            ch_log_fields(CH_LOG_ERROR, "a thread hangs", "thread", watched->name, NULL);
+            ch_log_message(CH_LOG_ERROR, ch_message_row(CH_MESSAGE_THREAD_HANGS)->id,
+                           "a thread hangs", "thread", watched->name, NULL);
         if (watched->still >= HANGS_AFTER)
             all = false;
     }

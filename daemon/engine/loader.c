@@ -9,6 +9,7 @@
 #include "connhealth/clock.h"
 #include "discover.h"
 #include "log.h"
+#include "messages.h"
 #include "schedule.h"
 
 struct ch_loader {
@@ -121,8 +122,8 @@ static void log_loaded(const struct ch_loader *loader, enum ch_log_level level, 
     snprintf(groups, sizeof(groups), "%zu", loader->config->group_count);
     snprintf(targets, sizeof(targets), "%zu", loader->generation->target_count);
     snprintf(probes, sizeof(probes), "%zu", loader->generation->series_count);
-    ch_log_fields(level, message, "file", loader->path, "groups", groups, "targets", targets,
-                  "probes", probes, NULL);
+    ch_log_message(level, ch_message_row(CH_MESSAGE_CONFIG_LOADED)->id, message, "file",
+                   loader->path, "groups", groups, "targets", targets, "probes", probes, NULL);
     if (ch_schedule_wants_reset(loader->generation))
         ch_log_fields(level, "connect probes close with RST", "reason",
                       "with FIN they would hold more than 4096 local ports in TIME_WAIT", NULL);

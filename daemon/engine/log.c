@@ -112,23 +112,41 @@ static void emit(struct ch_log_entry *entry)
     errno = error;
 }
 
+static void emit_fields(struct ch_log_entry *entry, va_list arguments)
+{
+    const char *name;
+
+    while ((name = va_arg(arguments, const char *)) && entry->count < CH_LOG_FIELDS_MAX) {
+        const char *value = va_arg(arguments, const char *);
+
+        if (value)
+            entry->fields[entry->count++] = (struct ch_log_field){.name = name, .value = value};
+    }
+    emit(entry);
+}
+
 void ch_log_fields(enum ch_log_level level, const char *message, ...)
 {
     struct ch_log_entry entry = {.level = level, .message = message};
-    const char *name;
     va_list arguments;
 
     if (!ch_log_enabled(level))
         return;
     va_start(arguments, message);
-    while ((name = va_arg(arguments, const char *)) && entry.count < CH_LOG_FIELDS_MAX) {
-        const char *value = va_arg(arguments, const char *);
-
-        if (value)
-            entry.fields[entry.count++] = (struct ch_log_field){.name = name, .value = value};
-    }
+    emit_fields(&entry, arguments);
     va_end(arguments);
-    emit(&entry);
+}
+
+void ch_log_message(enum ch_log_level level, const char *id, const char *message, ...)
+{
+    struct ch_log_entry entry = {.level = level, .id = id, .message = message};
+    va_list arguments;
+
+    if (!ch_log_enabled(level))
+        return;
+    va_start(arguments, message);
+    emit_fields(&entry, arguments);
+    va_end(arguments);
 }
 
 void ch_log(enum ch_log_level level, const char *format, ...)

@@ -26,6 +26,10 @@ bool ch_log_enabled(enum ch_log_level level);
 /* fields: name, value, name, value, …, NULL. A NULL value leaves the field out.
  * Names are lower_case; in the journal they become CONNHEALTH_UPPER_CASE. */
 void ch_log_fields(enum ch_log_level level, const char *message, ...) __attribute__((sentinel));
+/* The same for a message that the journal's catalog explains: id is one of
+ * messages.h. */
+void ch_log_message(enum ch_log_level level, const char *id, const char *message, ...)
+    __attribute__((sentinel));
 /* A message without fields, printf-like. */
 void ch_log(enum ch_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 uint64_t ch_log_dropped(void);

@@ -224,6 +224,8 @@ size_t ch_log_line_journal(const struct ch_log_entry *entry, char bytes[CH_LOG_L
     struct line line = {.start = bytes};
 
     put_journal(&line, "MESSAGE", entry->message);
+    if (entry->id)
+        put_journal(&line, "MESSAGE_ID", entry->id);
     put_journal(&line, "PRIORITY", priorities[entry->level]);
     put_journal(&line, "SYSLOG_IDENTIFIER", program_invocation_short_name);
     for (size_t i = 0; i < entry->count && fits(&line, &entry->fields[i]); i++) {

@@ -29,6 +29,7 @@ struct ch_log_field {
 struct ch_log_entry {
     enum ch_log_level level;
     int64_t time_ns; /* realtime */
+    const char *id;  /* messages.h; NULL: none. For the journal alone. */
     const char *message;
     size_t count;
     struct ch_log_field fields[CH_LOG_FIELDS_MAX];

@@ -21,6 +21,7 @@
 #include "connhealth/clock.h"
 #include "log.h"
 #include "log_line.h"
+#include "messages.h"
 
 /* The journal, as far as it is needed here: what was last sent to it. */
 static char datagram[CH_LOG_LINE_MAX];
@@ -243,6 +244,21 @@ static void test_the_journal_gets_fields(void **state)
     assert_string_equal(journal_field("CONNHEALTH_GROUP", &count), "re\ndis");
     assert_string_equal(journal_field("CONNHEALTH_CAUSE", &count), "x");
     assert_int_equal(count, 5);
+    assert_null(journal_field("MESSAGE_ID", &count));
+}
+
+static void test_the_journal_gets_what_its_catalog_explains(void **state)
+{
+    const char *id = ch_message_of_failure(CH_CATEGORY_TIMEOUT);
+    size_t count;
+
+    (void)state;
+    ch_log_setup(CH_LOG_INFO, CH_LOG_FORMAT_JOURNAL);
+    ch_log_message(CH_LOG_WARN, id, "it fails", "group", "g", NULL);
+    assert_string_equal(journal_field("MESSAGE_ID", &count), id);
+    assert_string_equal(journal_field("MESSAGE", &count), "it fails");
+    assert_string_equal(journal_field("CONNHEALTH_GROUP", &count), "g");
+    assert_int_equal(count, 5);
 }
 
 static void test_stderr_that_is_the_journal_is_recognised(void **state)
@@ -454,6 +470,7 @@ int main(void)
         TEST(test_json_can_be_parsed_whatever_is_in_it),
         TEST(test_json_exactly),
         TEST(test_the_journal_gets_fields),
+        TEST(test_the_journal_gets_what_its_catalog_explains),
         TEST(test_stderr_that_is_the_journal_is_recognised),
         TEST(test_without_a_journal_stderr_takes_over),
         TEST(test_levels_and_formats),

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the journal can explain: each message that an operator may want to look
+ * up has an id of its own (systemd.journal-fields(7), MESSAGE_ID=), one for each
+ * category of failure. The catalog that journalctl -x reads is made from these
+ * rows and those of connhealth/vocabulary.h by daemon/catalog.c.
+ *
+ * An id is for ever: it may go, but never come to mean something else.
+ */
+#ifndef CH_ENGINE_MESSAGES_H
+#define CH_ENGINE_MESSAGES_H
+
+#include "connhealth/vocabulary.h"
+
+/* X(ENUM, id, subject, what it says): @NAME@ is the entry's field of that name. */
+#define CH_MESSAGES(X)                                                                             \
+    X(SUCCEEDING, "74d4a8c55a2940c2af652cfb1d6c9895", "A probe succeeds again",                    \
+      "The probe @CONNHEALTH_PROBE@ of @CONNHEALTH_TARGET@ in the group @CONNHEALTH_GROUP@ "       \
+      "works. Nothing needs to be done.")                                                          \
+    X(CONFIG_LOADED, "f7539b9bca4b4791a50904582a8b731a", "The configuration was loaded",           \
+      "@CONNHEALTH_FILE@ is in force: @CONNHEALTH_GROUPS@ groups, @CONNHEALTH_TARGETS@ targets, "  \
+      "@CONNHEALTH_PROBES@ probes. Targets that did not change kept their connections and "        \
+      "counters.")                                                                                 \
+    X(CONFIG_FAILED, "bf0d876fae964ea4ab7d9456dc63b79e", "The configuration could not be loaded",  \
+      "A reload failed, and the configuration from before is still in force. The lines before "    \
+      "this one name each mistake with its file, line and column. connhealthctl check-config "     \
+      "looks at the file without a reload.")                                                       \
+    X(CHANGES_LOST, "2aacd48de5924bd7be64f8c739cdb1cd", "More outcomes changed than were logged",  \
+      "So many probes changed their outcome at once that @CONNHEALTH_DROPPED@ changes were not "   \
+      "logged. The counters and the state of each target are exact all the same: see "             \
+      "connhealthctl status or /api/v1/targets. Most often one cause is behind all of it, such "   \
+      "as this host's uplink.")                                                                    \
+    X(THREAD_HANGS, "eec9df03060e4a6981942900a1624a25", "A thread of the daemon hangs",            \
+      "The thread @CONNHEALTH_THREAD@ has not turned for ten seconds. /-/healthy says so, and "    \
+      "systemd restarts the service when the time of its watchdog is over. A machine that stood "  \
+      "still or a debugger may be the reason; a fault of the program is worth a report.")
+
+enum ch_message {
+#define X(id, uuid, subject, text) CH_MESSAGE_##id,
+    CH_MESSAGES(X)
+#undef X
+        CH_MESSAGE_COUNT
+};
+
+struct ch_message_row {
+    const char *id; /* 32 hexadecimal digits */
+    const char *subject;
+    const char *text;
+};
+
+/* Static, any thread. message and category are in their enumerations, the
+ * category is not NONE. */
+const struct ch_message_row *ch_message_row(enum ch_message message);
+const char *ch_message_of_failure(enum ch_category category);
+
+#endif
