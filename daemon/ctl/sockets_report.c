@@ -11,7 +11,6 @@
 #include "layout.h"
 #include "output.h"
 #include "plain.h"
-#include "report.h"
 #include "table.h"
 
 enum { FAMILY_WIDTH = 10, NOTE_WIDTH = 16 };
@@ -94,7 +93,7 @@ static void print_counts(const struct cJSON *root)
         snprintf(name, sizeof(name), "%.8s %.8s", json_get_text(item, "family"),
                  json_get_text(item, "protocol"));
         if (counts && *counts)
-            report_row(name, FAMILY_WIDTH, "%s", counts);
+            layout_row(name, FAMILY_WIDTH, counts);
         free(counts);
     }
 }
@@ -106,11 +105,19 @@ static void print_limits(const struct cJSON *root)
     const char *error = json_get_text(root, "error");
 
     if (!json_get_bool(root, "complete"))
-        report_row("incomplete", NOTE_WIDTH, "%s",
+        layout_row("incomplete", NOTE_WIDTH,
                    *error ? error : "the kernel's tables changed while they were read");
-    for (const struct cJSON *item = json_first(missing); item; item = json_next(item))
-        report_row("limited", NOTE_WIDTH, "%s; needs %s", json_get_text(item, "meaning"),
-                   json_get_text(item, "needs"));
+    for (const struct cJSON *item = json_first(missing); item; item = json_next(item)) {
+        struct ch_text text = {.data = NULL};
+        char *line;
+
+        plain_text(&text, json_get_text(item, "meaning"));
+        ch_text_puts(&text, "; needs ");
+        plain_text(&text, json_get_text(item, "needs"));
+        line = ch_text_take(&text);
+        layout_row("limited", NOTE_WIDTH, line ? line : "");
+        free(line);
+    }
 }
 
 static void print_head(const struct cJSON *root)
