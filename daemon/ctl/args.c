@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "args.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "connhealth/option.h"
 #include "connhealth/text.h"
 
 struct ctl_args ctl_args_begin(const char *command, char **argv)
@@ -68,6 +71,48 @@ bool ctl_args_switch(struct ctl_args *args, bool *ret)
     if (args->inline_value)
         return ctl_refuse(args, "--%s: takes no value", args->name);
     *ret = true;
+    return true;
+}
+
+bool ctl_args_flag(struct ctl_args *args, const struct ctl_flag *flags, bool *ret_known)
+{
+    *ret_known = true;
+    for (; flags->name; flags++)
+        if (strcmp(args->name, flags->name) == 0)
+            return flags->given ? ctl_args_switch(args, flags->given)
+                                : ctl_args_value(args, flags->value);
+    *ret_known = false;
+    return true;
+}
+
+bool ctl_args_duration(const struct ctl_args *args, const char *name, const char *value,
+                       int64_t min_ns, int64_t max_ns, int64_t *ret_ns)
+{
+    char quoted[CH_QUOTED_TEXT], min[CH_DURATION_TEXT], max[CH_DURATION_TEXT];
+
+    ch_text_quote(value, strlen(value), quoted);
+    if (ch_duration_parse(value, strlen(value), ret_ns) == -EINVAL)
+        return ctl_refuse(args, "--%s: %s is not a duration (examples: 500ms, 10s, 1m30s)", name,
+                          quoted);
+    if (*ret_ns < min_ns || *ret_ns > max_ns)
+        return ctl_refuse(args, "--%s: %s is out of range (%s to %s)", name, quoted,
+                          ch_duration_format(min_ns, min), ch_duration_format(max_ns, max));
+    return true;
+}
+
+bool ctl_args_number(const struct ctl_args *args, const char *name, const char *value, unsigned max,
+                     unsigned *ret)
+{
+    char quoted[CH_QUOTED_TEXT];
+    unsigned long number = 0;
+    char *end = NULL;
+
+    if (value[0] >= '0' && value[0] <= '9')
+        number = strtoul(value, &end, 10);
+    if (!end || *end != '\0' || number > max)
+        return ctl_refuse(args, "--%s: %s is not a whole number up to %u", name,
+                          ch_text_quote(value, strlen(value), quoted), max);
+    *ret = (unsigned)number;
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define CTL_FLAG_NAME 64
 
@@ -36,6 +37,21 @@ struct ctl_common {
     bool json, help;
 };
 bool ctl_args_common(struct ctl_args *args, struct ctl_common *common);
+
+/* A subcommand's own flag: either a switch or one with a value. */
+struct ctl_flag {
+    const char *name; /* with "_" for "-"; NULL ends a table */
+    bool *given;
+    const char **value;
+};
+/* The present flag, if the table has it; *ret_known tells. */
+bool ctl_args_flag(struct ctl_args *args, const struct ctl_flag *flags, bool *ret_known);
+
+/* Values of flags; false with a message if they are none. */
+bool ctl_args_duration(const struct ctl_args *args, const char *name, const char *value,
+                       int64_t min_ns, int64_t max_ns, int64_t *ret_ns);
+bool ctl_args_number(const struct ctl_args *args, const char *name, const char *value, unsigned max,
+                     unsigned *ret);
 
 /* One line on stderr, that begins with the command; always false. */
 bool ctl_refuse(const struct ctl_args *args, const char *format, ...)

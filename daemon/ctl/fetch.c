@@ -61,6 +61,10 @@ static int fail(const struct exchange *exchange, int status, const char *format,
 
 static int fail_errno(const struct exchange *exchange, int r)
 {
+    if (r == -EINTR) {
+        exchange->reason[0] = '\0';
+        return EXIT_RUNTIME;
+    }
     if (r == -EMSGSIZE)
         return fail(exchange, EXIT_RUNTIME, "the answer is larger than %lu MiB", ANSWER_MAX >> 20);
     if (r == -ETIMEDOUT)
@@ -71,18 +75,19 @@ static int fail_errno(const struct exchange *exchange, int r)
 
 /* ---- the connection ---------------------------------------------------- */
 
-/* 0, -ETIMEDOUT, or the errno of poll. */
-static int wait_until(int fd, short events, int64_t deadline_ns)
+/* 0, -ETIMEDOUT, or the errno of ppoll. */
+static int wait_until(const struct exchange *exchange, int fd, short events, int64_t deadline_ns)
 {
     struct pollfd poll_fd = {.fd = fd, .events = events};
     int r;
 
     do {
         int64_t left_ns = deadline_ns - ch_clock_monotonic();
+        struct timespec left = {.tv_sec = left_ns > 0 ? left_ns / CH_NS_PER_S : 0,
+                                .tv_nsec = left_ns > 0 ? left_ns % CH_NS_PER_S : 0};
 
-        /* rounded up, so that the last wait is not a busy one */
-        r = poll(&poll_fd, 1, left_ns > 0 ? (int)(left_ns / CH_NS_PER_MS + 1) : 0);
-    } while (r < 0 && errno == EINTR);
+        r = ppoll(&poll_fd, 1, &left, exchange->request->wait_mask);
+    } while (r < 0 && errno == EINTR && !exchange->request->wait_mask);
     return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
 }
 
@@ -94,7 +99,7 @@ static int finish_connect(const struct exchange *exchange, int fd)
 
     if (deadline_ns > exchange->deadline_ns)
         deadline_ns = exchange->deadline_ns;
-    r = wait_until(fd, POLLOUT, deadline_ns);
+    r = wait_until(exchange, fd, POLLOUT, deadline_ns);
     if (r < 0)
         return r;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? -errno : -error;
@@ -118,6 +123,8 @@ static int connect_to(struct exchange *exchange, const struct sockaddr *address,
 
 static int connect_failed(const struct exchange *exchange, int r)
 {
+    if (r == -EINTR)
+        return fail_errno(exchange, r);
     return fail(exchange, EXIT_RUNTIME, "%s: is connhealthd running there?",
                 strerror(-r)); // NOLINT
 }
@@ -169,7 +176,7 @@ static int send_all(const struct exchange *exchange, const char *text, size_t le
             text += n;
             len -= (size_t)n;
         } else if (errno == EAGAIN) {
-            int r = wait_until(exchange->fd, POLLOUT, exchange->deadline_ns);
+            int r = wait_until(exchange, exchange->fd, POLLOUT, exchange->deadline_ns);
 
             if (r < 0)
                 return r;
@@ -205,7 +212,7 @@ static int receive_all(struct exchange *exchange)
         ssize_t n;
 
         if (r == 0)
-            r = wait_until(exchange->fd, POLLIN, exchange->deadline_ns);
+            r = wait_until(exchange, exchange->fd, POLLIN, exchange->deadline_ns);
         if (r < 0)
             return r;
         n = recv(exchange->fd, exchange->bytes + exchange->len, exchange->room - exchange->len, 0);

@@ -3,6 +3,7 @@
 #ifndef CH_CTL_FETCH_H
 #define CH_CTL_FETCH_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@ struct ctl_fetch {
     const char *method;
     const char *path; /* with its query, already encoded */
     int64_t timeout_ns;
+    /* In force while it waits, with poll(2)'s race closed; a signal that comes then
+     * ends it with an empty reason. NULL: signals are as they are. */
+    const sigset_t *wait_mask;
 };
 
 struct ctl_fetched {

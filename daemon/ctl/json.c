@@ -20,6 +20,13 @@ static int print(struct json_build *build, cJSON *root)
     return r;
 }
 
+void json_print_body(const char *body, size_t len)
+{
+    fwrite(body, 1, len, stdout);
+    if (len == 0 || body[len - 1] != '\n')
+        putchar('\n');
+}
+
 int json_print_probe(const struct ctl_attempt *attempt)
 {
     struct json_build build = {.failed = false};

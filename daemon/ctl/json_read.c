@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json_read.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
@@ -30,11 +32,16 @@ const struct cJSON *json_get(const struct cJSON *object, const char *key)
     return cJSON_IsNull(item) ? NULL : item;
 }
 
-const char *json_get_text(const struct cJSON *object, const char *key)
+const char *json_text_of(const struct cJSON *item)
 {
-    const char *text = cJSON_GetStringValue(json_get(object, key));
+    const char *text = cJSON_GetStringValue(item);
 
     return text ? text : "";
+}
+
+const char *json_get_text(const struct cJSON *object, const char *key)
+{
+    return json_text_of(json_get(object, key));
 }
 
 double json_number(const struct cJSON *item)
@@ -58,7 +65,7 @@ uint64_t json_get_count(const struct cJSON *object, const char *key)
 
 bool json_get_bool(const struct cJSON *object, const char *key)
 {
-    return cJSON_IsTrue(json_get(object, key));
+    return json_is_true(json_get(object, key));
 }
 
 const struct cJSON *json_first(const struct cJSON *list)
@@ -69,6 +76,44 @@ const struct cJSON *json_first(const struct cJSON *list)
 const struct cJSON *json_next(const struct cJSON *item)
 {
     return item->next;
+}
+
+const struct cJSON *json_previous(const struct cJSON *list, const struct cJSON *item)
+{
+    return item == list->child ? NULL : item->prev;
+}
+
+const struct cJSON *json_last(const struct cJSON *list)
+{
+    const struct cJSON *first = json_first(list);
+
+    return first ? first->prev : NULL; /* the first one's points there */
+}
+
+size_t json_size(const struct cJSON *list)
+{
+    return (size_t)cJSON_GetArraySize(list);
+}
+
+bool json_is_true(const struct cJSON *item)
+{
+    return cJSON_IsTrue(item);
+}
+
+bool json_is_number(const struct cJSON *item)
+{
+    return cJSON_IsNumber(item);
+}
+
+int json_print_value(const struct cJSON *value)
+{
+    char *text = cJSON_PrintUnformatted(value);
+
+    if (!text)
+        return -ENOMEM;
+    fputs(text, stdout);
+    cJSON_free(text);
+    return 0;
 }
 
 const char *json_key(const struct cJSON *item)

@@ -27,8 +27,17 @@ bool json_get_bool(const struct cJSON *object, const char *key);
 /* Of a list or an object: for (v = json_first(list); v; v = json_next(v)). */
 const struct cJSON *json_first(const struct cJSON *list);
 const struct cJSON *json_next(const struct cJSON *item);
+const struct cJSON *json_last(const struct cJSON *list);
+const struct cJSON *json_previous(const struct cJSON *list, const struct cJSON *item);
+size_t json_size(const struct cJSON *list);
 const char *json_key(const struct cJSON *item); /* of an object's member */
+bool json_is_true(const struct cJSON *item);
+bool json_is_number(const struct cJSON *item);
 double json_number(const struct cJSON *item);
+const char *json_text_of(const struct cJSON *item);
+
+/* On standard output, without a newline. 0 or -ENOMEM. */
+int json_print_value(const struct cJSON *value);
 
 /*
  * Of a text {"KEY":[ELEMENT,…]} each element by itself, in order, so that only

@@ -57,11 +57,9 @@ int layout_table_width(void)
 static void begin_paint(enum layout_paint paint)
 {
     /* ECMA-48, 8.3.117 (SGR) */
-    static const char *const begin[] = {[LAYOUT_PLAIN] = "",
-                                        [LAYOUT_BOLD] = "\033[1m",
-                                        [LAYOUT_GOOD] = "\033[1;32m",
-                                        [LAYOUT_BAD] = "\033[1;31m",
-                                        [LAYOUT_DIM] = "\033[2m"};
+    static const char *const begin[] = {
+        [LAYOUT_PLAIN] = "",         [LAYOUT_BOLD] = "\033[1m",       [LAYOUT_GOOD] = "\033[1;32m",
+        [LAYOUT_BAD] = "\033[1;31m", [LAYOUT_WARNING] = "\033[1;33m", [LAYOUT_DIM] = "\033[2m"};
 
     if (paint != LAYOUT_PLAIN && use_colour())
         fputs(begin[paint], stdout);

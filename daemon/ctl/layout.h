@@ -7,7 +7,14 @@
 /* A space that no line is broken at: U+00A0, printed as a plain space. */
 #define LAYOUT_NO_BREAK "\xc2\xa0"
 
-enum layout_paint { LAYOUT_PLAIN, LAYOUT_BOLD, LAYOUT_GOOD, LAYOUT_BAD, LAYOUT_DIM };
+enum layout_paint {
+    LAYOUT_PLAIN,
+    LAYOUT_BOLD,
+    LAYOUT_GOOD,
+    LAYOUT_BAD,
+    LAYOUT_WARNING,
+    LAYOUT_DIM
+};
 
 void layout_print(enum layout_paint paint, const char *text);
 void layout_heading(const char *text);

@@ -15,8 +15,15 @@ static const struct {
     const char *help;
     int (*run)(char **argv);
 } commands[] = {
-    {"sockets", "[flags]",
-     "this host's own sockets: what is in trouble, units, accept queues, ends", ctl_sockets},
+    {"status", "[flags]", "the daemon, and its probes: failing first, for how long, why",
+     ctl_status},
+    {"targets", "[flags]", "every probe of every target", ctl_targets},
+    {"show", "TARGET [flags]", "all of one target: its last failure with the evidence, its history",
+     ctl_show},
+    {"watch", "[TARGET] [flags]", "follow the changes, one line each", ctl_watch},
+    {"sockets", "[flags]", "the host's own sockets: what is in trouble, units, accept queues, ends",
+     ctl_sockets},
+    {"reload", "[flags]", "have the daemon read its configuration again", ctl_reload},
     {"probe", "ADDRESS [flags]", "one attempt from here, without a daemon: what failed, and why",
      ctl_probe},
     {"explain", "[NAME]", "what a category, a cause or an errno says, and what it rests on",
@@ -56,7 +63,7 @@ static int run(char **argv)
     struct ctl_args args = ctl_args_begin("connhealthctl", argv);
 
     if (!argv[0]) {
-        ctl_refuse(&args, "needs a command, such as sockets or probe; see --help");
+        ctl_refuse(&args, "needs a command, such as status or probe; see --help");
         return EXIT_UNUSABLE;
     }
     if (strcmp(argv[0], "--help") == 0)

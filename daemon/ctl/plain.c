@@ -52,9 +52,9 @@ static const char *two_units(char text[PLAIN_AMOUNT], double seconds, unsigned l
     unsigned long all = (unsigned long)seconds, rest = all % large / small;
 
     if (rest)
-        snprintf(text, PLAIN_AMOUNT, "%lu %s %lu %s", all / large, large_name, rest, small_name);
+        snprintf(text, PLAIN_AMOUNT, "%lu%s %lu%s", all / large, large_name, rest, small_name);
     else
-        snprintf(text, PLAIN_AMOUNT, "%lu %s", all / large, large_name);
+        snprintf(text, PLAIN_AMOUNT, "%lu%s", all / large, large_name);
     return text;
 }
 
@@ -63,17 +63,17 @@ const char *plain_duration(double seconds, char text[PLAIN_AMOUNT])
     enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 
     if (!(seconds > 0))
-        return strcpy(text, "0 s");
+        return strcpy(text, "0s");
     if (seconds < 1e-3)
-        snprintf(text, PLAIN_AMOUNT, "%.0f us", seconds * 1e6);
+        snprintf(text, PLAIN_AMOUNT, "%.0fus", seconds * 1e6);
     else if (seconds < 0.1)
-        snprintf(text, PLAIN_AMOUNT, "%.1f ms", seconds * 1e3);
+        snprintf(text, PLAIN_AMOUNT, "%.1fms", seconds * 1e3);
     else if (seconds < 0.9995)
-        snprintf(text, PLAIN_AMOUNT, "%.0f ms", seconds * 1e3);
+        snprintf(text, PLAIN_AMOUNT, "%.0fms", seconds * 1e3);
     else if (seconds < 9.95)
-        snprintf(text, PLAIN_AMOUNT, "%.2g s", seconds);
+        snprintf(text, PLAIN_AMOUNT, "%.2gs", seconds);
     else if (seconds < MINUTE)
-        snprintf(text, PLAIN_AMOUNT, "%u s", (unsigned)seconds);
+        snprintf(text, PLAIN_AMOUNT, "%us", (unsigned)seconds);
     else if (seconds < HOUR)
         return two_units(text, seconds, MINUTE, "min", 1, "s");
     else if (seconds < DAY)

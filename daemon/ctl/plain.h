@@ -17,7 +17,7 @@ size_t plain_width(const char *text);
 
 /* Each writes into text and returns it. */
 #define PLAIN_AMOUNT 48
-const char *plain_duration(double seconds, char text[PLAIN_AMOUNT]); /* 350 ms, 3 h 12 min */
+const char *plain_duration(double seconds, char text[PLAIN_AMOUNT]); /* 350ms, 3h 12min */
 const char *plain_bytes(double bytes, char text[PLAIN_AMOUNT]);      /* 0 B, 12.3 KiB */
 /* Of Unix seconds, in local time: 2026-11-22 16:20:11 UTC; "never" for 0. */
 const char *plain_time(double unix_seconds, char text[PLAIN_AMOUNT]);

@@ -77,18 +77,11 @@ static bool set_udp(struct ctl_args *args, struct request *request)
 
 static bool set_timeout(struct ctl_args *args, struct request *request)
 {
-    char quoted[CH_QUOTED_TEXT];
     const char *value;
 
-    if (!ctl_args_value(args, &value))
-        return false;
-    ch_text_quote(value, strlen(value), quoted);
-    if (ch_duration_parse(value, strlen(value), &request->timeout_ns) == -EINVAL)
-        return ctl_refuse(args, "--timeout: %s is not a duration (examples: 500ms, 10s, 1m30s)",
-                          quoted);
-    if (request->timeout_ns < TIMEOUT_MIN_NS || request->timeout_ns > TIMEOUT_MAX_NS)
-        return ctl_refuse(args, "--timeout: %s is out of range (1ms to 1d)", quoted);
-    return true;
+    return ctl_args_value(args, &value) &&
+           ctl_args_duration(args, args->name, value, TIMEOUT_MIN_NS, TIMEOUT_MAX_NS,
+                             &request->timeout_ns);
 }
 
 static bool set_no_confirm(struct ctl_args *args, struct request *request)

@@ -11,6 +11,7 @@
 #include "layout.h"
 #include "output.h"
 #include "plain.h"
+#include "report.h"
 #include "table.h"
 
 enum { FAMILY_WIDTH = 10, NOTE_WIDTH = 16 };
@@ -93,7 +94,7 @@ static void print_counts(const struct cJSON *root)
         snprintf(name, sizeof(name), "%.8s %.8s", json_get_text(item, "family"),
                  json_get_text(item, "protocol"));
         if (counts && *counts)
-            layout_row(name, FAMILY_WIDTH, counts);
+            report_row(name, FAMILY_WIDTH, "%s", counts);
         free(counts);
     }
 }
@@ -105,19 +106,11 @@ static void print_limits(const struct cJSON *root)
     const char *error = json_get_text(root, "error");
 
     if (!json_get_bool(root, "complete"))
-        layout_row("incomplete", NOTE_WIDTH,
+        report_row("incomplete", NOTE_WIDTH, "%s",
                    *error ? error : "the kernel's tables changed while they were read");
-    for (const struct cJSON *item = json_first(missing); item; item = json_next(item)) {
-        struct ch_text text = {.data = NULL};
-        char *line;
-
-        plain_text(&text, json_get_text(item, "meaning"));
-        ch_text_puts(&text, "; needs ");
-        plain_text(&text, json_get_text(item, "needs"));
-        line = ch_text_take(&text);
-        layout_row("limited", NOTE_WIDTH, line ? line : "");
-        free(line);
-    }
+    for (const struct cJSON *item = json_first(missing); item; item = json_next(item))
+        report_row("limited", NOTE_WIDTH, "%s; needs %s", json_get_text(item, "meaning"),
+                   json_get_text(item, "needs"));
 }
 
 static void print_head(const struct cJSON *root)

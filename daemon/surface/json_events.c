@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "connhealth/clock.h"
 #include "json.h"
 #include "json_attempt.h"
 
@@ -10,6 +11,7 @@ struct events_stream {
     struct ch_event *events; /* newest first */
     size_t count;
     size_t next;
+    int64_t started_ns; /* numbers begin anew with each start of the daemon */
 };
 
 static bool wanted(const struct ch_event *event, void *context)
@@ -56,7 +58,9 @@ static int produce(struct ch_stream *stream, struct ch_text *out)
         if (out->len >= CH_STREAM_CHUNK)
             return 1;
     }
-    ch_text_puts(out, "]}\n");
+    ch_text_puts(out, "],\"started\":");
+    ch_text_decimal(out, events->started_ns / CH_NS_PER_MS, 3);
+    ch_text_puts(out, "}\n");
     return 0;
 }
 
@@ -78,6 +82,7 @@ int ch_json_events_open(struct ch_state *state, const struct ch_query *query,
     if (!events)
         return -ENOMEM;
     ch_stream_init(&events->stream, &ops);
+    events->started_ns = state->started_ns;
     events->events =
         ch_events_copy(state->events, query->given & CH_QUERY_LIMIT ? query->limit : CH_EVENTS_MAX,
                        wanted, &copy, &events->count);

@@ -14,7 +14,7 @@ import pytest
 from daemon import CTL, ms, run_ctl, run_ctl_on_terminal, run_daemon, sanitizer_environment
 from daemon import seconds, unused_port
 
-COMMANDS = ["sockets", "probe", "explain", "check-config"]
+COMMANDS = ["status", "targets", "show", "watch", "sockets", "reload", "probe", "explain", "check-config"]
 HELD_S = 0.4
 
 
@@ -119,6 +119,23 @@ def test_version_is_the_daemons():
     (["explain", "frobnicate"], "frobnicate"),
     (["explain", "refused", "reset"], "reset"),
     (["explain", "--frobnicate"], "--frobnicate"),
+    (["status", "--frobnicate"], "--frobnicate"),
+    (["status", "extra"], "extra"),
+    (["status", "--check=yes"], "--check"),
+    (["status", "--timeout=5x"], "5x"),
+    (["status", "--timeout", "0s"], "0s"),
+    (["targets", "extra"], "extra"),
+    (["targets", "--group"], "--group"),
+    (["targets", "--names", "--json"], "--names"),
+    (["show"], "target"),
+    (["show", "a:1", "b:1"], "b:1"),
+    (["show", "a:1", "--lines=-1"], "-1"),
+    (["show", "a:1", "--lines=99999999999999999999"], "99999999999999999999"),
+    (["watch", "a:1", "b:1"], "b:1"),
+    (["watch", "--interval=1ms"], "1ms"),
+    (["watch", "--lines", "many"], "many"),
+    (["watch", "--address=nowhere"], "nowhere"),
+    (["reload", "extra"], "extra"),
     (["sockets", "--frobnicate"], "--frobnicate"),
     (["sockets", "extra"], "extra"),
     (["sockets", "--address"], "--address"),

@@ -24,22 +24,24 @@ def swept(daemon, **options):
 
 @pytest.fixture
 def impostor():
-    """impostor(answer): a server that gives its one client these bytes; its address."""
+    """impostor(answer, ...): a server that gives each of its clients these bytes in turn; its
+    address."""
     threads = []
 
-    def make(answer):
+    def make(*answers):
         listener = socket.create_server(("127.0.0.1", 0))
         listener.settimeout(seconds(20))
 
         def serve():
             with listener:
-                connection, _ = listener.accept()
-                connection.settimeout(seconds(20))
-                with connection:
-                    request = b""
-                    while b"\r\n\r\n" not in request:
-                        request += connection.recv(4096)
-                    connection.sendall(answer)
+                for one in answers:
+                    connection, _ = listener.accept()
+                    connection.settimeout(seconds(20))
+                    with connection:
+                        request = b""
+                        while b"\r\n\r\n" not in request:
+                            request += connection.recv(4096)
+                        connection.sendall(one)
 
         threads.append(threading.Thread(target=serve))
         threads[-1].start()
@@ -58,6 +60,11 @@ def sockets_body(**members):
     """The least that /api/v1/sockets may say."""
     return json.dumps({"time": 1795365266.8, "interval_seconds": 15, "complete": True, "sockets": [],
                        "units": [], "listeners": [], "peers": [], **members})
+
+
+def status_body(**counts):
+    return json.dumps({"version": "9", "started": 1795365266.8, "healthy": True, "ready": True,
+                       "config": {"last_reload_successful": True}, "counts": counts})
 
 
 def refused(result):
@@ -129,6 +136,7 @@ def test_foreign_text_moves_no_terminal(impostor):
         units=[{"unit": evil, "sockets": {evil: 1}, "ends": {evil: 1},
                 "troubles": [{"trouble": evil, "sockets": 1,
                               "worst": {"age_seconds": 1, "local": evil, "remote": evil}}]}],
+        sockets=[{"family": "\x1b[2J", "protocol": "tcp", "states": {evil: 1}}],
         listeners=[{"address": evil, "port": 1, "unit": evil, "backlog": 9, "backlog_limit": 9,
                     "drops": 1, "troubles": []}],
         collector={"missing": [{"what": evil, "meaning": evil, "needs": evil}]})
@@ -162,7 +170,7 @@ def test_the_report_keeps_to_the_terminal(impostor, columns):
         assert max(map(len, lines)) <= columns
     words = " ".join(" ".join(lines).split())
     for wanted in ("1000 established, 1000 listen,", "retransmitting",
-                   "for 1 min 10 s, 3 of 15 rounds, 10.0.0.1:443 to 10.0.0.2:50000",
+                   "for 1min 10s, 3 of 15 rounds, 10.0.0.1:443 to 10.0.0.2:50000",
                    "4.9 KiB", "10 closed, 3 timeout"):
         assert wanted in words, text
     whole = run_ctl("sockets", "--address", impostor(answer(body))).stdout
@@ -172,3 +180,43 @@ def test_the_report_keeps_to_the_terminal(impostor, columns):
 def test_no_trouble(impostor):
     result = run_ctl("sockets", "--address", impostor(answer(sockets_body())))
     assert "No connection is in trouble now.\n" in result.stdout
+
+
+# --- targets
+
+
+def test_foreign_targets_move_no_terminal(impostor):
+    evil = "a\x1b[2J\u009b1m\u202eb"
+    probe = {"group": evil, "target": evil, "probe": evil, "success": False, "since": -1e300,
+             "labels": {evil: evil}, "failures": {evil: 1}, "trouble": {"trouble": evil},
+             "causes": [{"phase": evil}], "icmp_errors": [{"icmp": evil, "offender": evil}]}
+    failure = {"category": evil, "cause": evil, "phase": evil, "wire": evil, "detail": evil,
+               "errno": 1e99, "errno_name": evil, "icmp": {"icmp": evil}, "evidence": {evil: evil},
+               "tcp_info": {evil: 1e300}}
+    targets = answer(json.dumps({"targets": [{**probe, "last": failure, "last_failure": failure}]}))
+    events = answer(json.dumps({"events": [{**probe, **failure, "number": 1, "changed": True}],
+                                "started": 1}))
+    status = answer(status_body(probes=1, failing=1))
+    for command, answers in ((["status"], [status, targets]), (["targets"], [targets]),
+                             (["show", "a"], [targets, events]), (["targets", "--names"], [targets])):
+        text = run_ctl_on_terminal(*command, "--address", impostor(*answers), columns=200)
+        assert r"a\x1b[2J\u009b1m\u202eb" in text, command
+        left = ESCAPES.sub("", text)
+        assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", left), repr(left)
+
+
+def test_of_very_many_probes_only_those_that_fail_are_listed(impostor):
+    failing = answer(json.dumps({"targets": [{"group": "g", "target": "t:1", "probe": "connect",
+                                              "success": False, "since": 1}]}))
+    address = impostor(answer(status_body(probes=100000, failing=1)), failing)
+    lines = run_ctl("status", "--address", address).stdout.splitlines()
+    assert "1 of 100000 probes failing" in lines[0]
+    assert lines[-1] == "99999 others not shown: see connhealthctl targets."
+
+
+@pytest.mark.parametrize("command", [["targets"], ["targets", "--names"], ["targets", "--json"],
+                                     ["show", "a:1"], ["watch"]])
+def test_answers_that_end_in_the_middle(impostor, command):
+    cut = b'HTTP/1.0 200 OK\r\n\r\n{"targets":[{"target":"a:1"},'
+    result = run_ctl(*command, "--address", impostor(cut))
+    assert result.status == 1 and "not what its API promises" in result.stderr

@@ -188,8 +188,9 @@ static void test_nothing_was_tried_yet(void **state)
     text = read_all(ch_json_targets_open, &query, 4096);
     assert_string_equal(text, "{\"targets\":[]}\n");
     free(text);
+    shared.started_ns = INT64_C(1699996400123456789);
     text = read_all(ch_json_events_open, &query, 4096);
-    assert_string_equal(text, "{\"events\":[]}\n");
+    assert_string_equal(text, "{\"events\":[],\"started\":1699996400.123}\n");
     free(text);
     ch_state_publish(&shared, synthetic_generation(synthetic_golden_yaml));
     text = read_all(ch_json_targets_open, &query, 4096);
