@@ -15,6 +15,7 @@
 #include "flags.h"
 #include "http.h"
 #include "json_sockets.h"
+#include "keep.h"
 #include "passed.h"
 #include "service.h"
 #include "sockets_metrics.h"
@@ -233,6 +234,34 @@ static void watch_threads(struct daemon *self)
     ch_service_watch(self->service, "http 1", http_turns_1, self);
 }
 
+/* Before the first scrape, and before the prober counts. */
+static void restore_counters(struct daemon *self)
+{
+    struct ch_loop_lag lag = {.sum_ns = 0};
+    struct ch_kept counters = {
+        .generation = ch_state_generation(&self->state),
+        .responder = &self->responder,
+        .loop_lag = &lag,
+    };
+
+    ch_keep_restore(&counters);
+    ch_prober_lag_set(self->prober, &lag);
+    ch_generation_unref(counters.generation);
+}
+
+static void store_counters(struct daemon *self)
+{
+    struct ch_loop_lag lag = *ch_prober_lag(self->prober);
+    struct ch_kept counters = {
+        .generation = ch_state_generation(&self->state),
+        .responder = &self->responder,
+        .loop_lag = &lag,
+    };
+
+    ch_keep_store(&counters);
+    ch_generation_unref(counters.generation);
+}
+
 static int start(struct daemon *self)
 {
     int status = EXIT_FINE;
@@ -247,6 +276,8 @@ static int start(struct daemon *self)
     status = make_parts(self);
     if (status == EXIT_FINE)
         status = load(self);
+    if (status == EXIT_FINE)
+        restore_counters(self);
     if (status == EXIT_FINE)
         status = start_sockets(self);
     if (status == EXIT_FINE)
@@ -267,13 +298,17 @@ static int start(struct daemon *self)
 }
 
 /* Readers first, then what they read. */
-static void stop(struct daemon *self)
+static void stop(struct daemon *self, bool clean)
 {
     ch_http_free(self->http);
     ch_bus_free(self->bus);
     ch_service_free(self->service);
     ch_sockets_free(self->sockets);
     ch_loader_free(self->loader);
+    if (clean) {
+        ch_prober_stop(self->prober);
+        store_counters(self);
+    }
     ch_prober_free(self->prober);
     ch_state_clear(&self->state);
     ch_changes_free(self->changes);
@@ -290,7 +325,7 @@ static int run(struct daemon *self)
         if (r < 0)
             status = complain("the main loop failed", r);
     }
-    stop(self);
+    stop(self, status == EXIT_FINE);
     return status;
 }
 

@@ -339,6 +339,13 @@ int ch_loop_timers_reserve(struct ch_loop *loop, uint32_t count)
     return ch_heap_reserve(&loop->heap, count);
 }
 
+void ch_loop_lag_set(struct ch_loop *loop, const struct ch_loop_lag *lag)
+{
+    for (size_t i = 0; i < CH_LOOP_LAG_BUCKETS; i++)
+        loop->lag.bucket[i] = lag->bucket[i];
+    loop->lag.sum_ns = lag->sum_ns;
+}
+
 const struct ch_loop_lag *ch_loop_lag(const struct ch_loop *loop)
 {
     return &loop->lag;

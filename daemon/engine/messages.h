@@ -25,6 +25,13 @@
       "A reload failed, and the configuration from before is still in force. The lines before "    \
       "this one name each mistake with its file, line and column. connhealthctl check-config "     \
       "looks at the file without a reload.")                                                       \
+    X(COUNTERS_RESTORED, "950891dcb091469e981af79cd7abd5b0", "The counters go on",                 \
+      "The daemon was restarted, and @CONNHEALTH_PROBES@ probes count on from where the process "  \
+      "before ended. Others are new, or were not there before.")                                   \
+    X(COUNTERS_REFUSED, "de736d0da7a747fc86daf657da5f6e38", "The kept counters cannot be read",    \
+      "What systemd had kept of the process before is not what this version can read: "            \
+      "@CONNHEALTH_REASON@. All counters begin at 0, which Prometheus takes for a reset. Nothing " \
+      "else is lost.")                                                                             \
     X(CHANGES_LOST, "2aacd48de5924bd7be64f8c739cdb1cd", "More outcomes changed than were logged",  \
       "So many probes changed their outcome at once that @CONNHEALTH_DROPPED@ changes were not "   \
       "logged. The counters and the state of each target are exact all the same: see "             \

@@ -390,14 +390,20 @@ int ch_prober_start(struct ch_prober_thread *prober)
     return 0;
 }
 
-struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober)
+void ch_prober_stop(struct ch_prober_thread *prober)
 {
-    if (!prober)
-        return NULL;
     if (prober->running) {
         ch_loop_stop(prober->loop);
         pthread_join(prober->thread, NULL);
     }
+    prober->running = false;
+}
+
+struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober)
+{
+    if (!prober)
+        return NULL;
+    ch_prober_stop(prober);
     end_runners(prober->generation);
     ch_generation_unref(prober->generation);
     ch_generation_unref(prober->retired);
@@ -410,6 +416,11 @@ struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober)
         close(prober->answered_fd);
     free(prober);
     return NULL;
+}
+
+void ch_prober_lag_set(struct ch_prober_thread *prober, const struct ch_loop_lag *lag)
+{
+    ch_loop_lag_set(prober->loop, lag);
 }
 
 const struct ch_loop_lag *ch_prober_lag(const struct ch_prober_thread *prober)

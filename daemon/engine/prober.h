@@ -33,10 +33,14 @@ int ch_prober_apply(struct ch_prober_thread *prober, struct ch_generation *gener
                     const struct ch_generation *previous, struct ch_addr *ret_failed);
 
 int ch_prober_start(struct ch_prober_thread *prober);
-/* Ends the thread, says the responder's goodbyes, closes everything. Takes
+/* Ends the thread: nothing is counted any more. */
+void ch_prober_stop(struct ch_prober_thread *prober);
+/* The same, says the responder's goodbyes, closes everything. Takes
  * NULL, returns NULL. */
 struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober);
 
+/* Before ch_prober_start(). */
+void ch_prober_lag_set(struct ch_prober_thread *prober, const struct ch_loop_lag *lag);
 const struct ch_loop_lag *ch_prober_lag(const struct ch_prober_thread *prober);
 /* Makes the loop turn once and tells how often it did: twice the same number
  * some time apart means that it hangs. Frees what a reload has left. Any thread

@@ -86,7 +86,8 @@ static void count_duration(struct ch_record *record, int64_t duration_ns)
     SET(record->duration_sum_ns, GET(record->duration_sum_ns) + (uint64_t)duration_ns);
 }
 
-static void count_cause(struct ch_record *record, const struct ch_outcome *outcome)
+/* The row's count, made if there is none; NULL: out of memory. */
+static _Atomic uint64_t *count_of_cause(struct ch_record *record, const struct ch_outcome *outcome)
 {
     struct ch_cause_count *first = GET(record->causes), *row = first;
 
@@ -94,17 +95,31 @@ static void count_cause(struct ch_record *record, const struct ch_outcome *outco
            (row->outcome.phase != outcome->phase || row->outcome.category != outcome->category ||
             row->outcome.wire != outcome->wire || row->outcome.cause != outcome->cause))
         row = GET(row->next);
-    if (row) {
-        ch_count(&row->count);
-        return;
-    }
+    if (row)
+        return &row->count;
     row = calloc(1, sizeof(*row));
     if (!row)
-        return; /* its category was counted; the next of its kind tries again */
+        return NULL;
     row->outcome = *outcome;
-    atomic_init(&row->count, 1);
     atomic_init(&row->next, first);
     atomic_store_explicit(&record->causes, row, memory_order_release);
+    return &row->count;
+}
+
+static void count_cause(struct ch_record *record, const struct ch_outcome *outcome)
+{
+    _Atomic uint64_t *count = count_of_cause(record, outcome);
+
+    if (count) /* else its category was counted; the next of its kind tries again */
+        ch_count(count);
+}
+
+void ch_record_set_cause(struct ch_record *record, const struct ch_outcome *outcome, uint64_t count)
+{
+    _Atomic uint64_t *row = count_of_cause(record, outcome);
+
+    if (row)
+        SET(*row, count);
 }
 
 static void keep_failure(struct ch_record *record, const struct ch_attempt *attempt)
@@ -177,7 +192,7 @@ static bool same_icmp(const struct ch_icmp *a, const struct ch_icmp *b)
            memcmp(a->offender.ip, b->offender.ip, sizeof(a->offender.ip)) == 0;
 }
 
-void ch_record_icmp(struct ch_record *record, const struct ch_icmp *icmp)
+static _Atomic uint64_t *count_of_icmp(struct ch_record *record, const struct ch_icmp *icmp)
 {
     static const struct ch_icmp other = {.offender = {.family = AF_UNSPEC}};
     struct ch_icmp_count *first = GET(record->icmp), *row;
@@ -190,18 +205,32 @@ void ch_record_icmp(struct ch_record *record, const struct ch_icmp *icmp)
         for (row = first; row && row->icmp.version; row = GET(row->next))
             ;
     }
-    if (row) {
-        ch_count(&row->count);
-        return;
-    }
+    if (row)
+        return &row->count;
     row = calloc(1, sizeof(*row));
     if (!row)
-        return;
+        return NULL;
     row->icmp = *icmp;
     row->icmp.offender.port = 0;
-    atomic_init(&row->count, 1);
     atomic_init(&row->next, first);
     atomic_store_explicit(&record->icmp, row, memory_order_release);
+    return &row->count;
+}
+
+void ch_record_icmp(struct ch_record *record, const struct ch_icmp *icmp)
+{
+    _Atomic uint64_t *count = count_of_icmp(record, icmp);
+
+    if (count)
+        ch_count(count);
+}
+
+void ch_record_set_icmp(struct ch_record *record, const struct ch_icmp *icmp, uint64_t count)
+{
+    _Atomic uint64_t *row = count_of_icmp(record, icmp);
+
+    if (row)
+        SET(*row, count);
 }
 
 bool ch_record_last_failure(const struct ch_record *record, struct ch_attempt *ret)

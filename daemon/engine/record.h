@@ -97,6 +97,11 @@ struct ch_record *ch_record_unref(struct ch_record *record); /* takes NULL, retu
 bool ch_record_attempt(struct ch_record *record, const struct ch_attempt *attempt);
 void ch_record_icmp(struct ch_record *record, const struct ch_icmp *icmp);
 
+/* Before there is a prober: what was counted by the process before this one. */
+void ch_record_set_cause(struct ch_record *record, const struct ch_outcome *outcome,
+                         uint64_t count);
+void ch_record_set_icmp(struct ch_record *record, const struct ch_icmp *icmp, uint64_t count);
+
 /* Any thread. False if there was no failure yet. */
 bool ch_record_last_failure(const struct ch_record *record, struct ch_attempt *ret);
 /* One `last` for JSON: the last failure if the last attempt failed, else a

@@ -79,6 +79,8 @@ void ch_loop_timer_disarm(struct ch_loop *loop, struct ch_timer *timer);
 int ch_loop_timers_reserve(struct ch_loop *loop, uint32_t count);
 
 const struct ch_loop_lag *ch_loop_lag(const struct ch_loop *loop); /* any thread */
+/* Goes on counting from there; before the loop runs. */
+void ch_loop_lag_set(struct ch_loop *loop, const struct ch_loop_lag *lag);
 /* Grows with every turn: a watchdog sees that the loop still turns. Any thread. */
 uint64_t ch_loop_turns(const struct ch_loop *loop);
 
