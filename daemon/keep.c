@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "messages.h"
+#include "service.h"
 
 #define NAME "counters"
 
@@ -140,6 +141,7 @@ void ch_keep_store(const struct ch_kept *counters)
 
     if (!getenv("NOTIFY_SOCKET"))
         return;
+    sd_notify(0, "EXTEND_TIMEOUT_USEC=" CH_SERVICE_STOP_US);
     r = make_memfd(counters, &fd);
     if (r == 0) {
         r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" NAME, &fd, 1);

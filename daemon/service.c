@@ -317,7 +317,7 @@ int ch_service_run(struct ch_service *service)
     sd_notify(0, "READY=1");
     tell_status(service);
     r = sd_event_loop(service->event);
-    sd_notify(0, "STOPPING=1");
+    sd_notify(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=" CH_SERVICE_STOP_US);
     ch_changes_log(service->parts.changes,
                    &service->parts.follower); /* what came with the last events */
     atomic_store(&service->parts.state->ready, false);

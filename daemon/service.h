@@ -37,6 +37,10 @@ void ch_service_watch(struct ch_service *service, const char *name,
 /* The main thread's loop, for others that live on it. Borrowed. */
 struct sd_event *ch_service_event(struct ch_service *service);
 
+/* What each stage of a stop may take, as systemd is told: with 100,000 targets
+ * there are as many connections to close and counters to write. */
+#define CH_SERVICE_STOP_US "10000000"
+
 /* Says READY and runs until it is told to end; says STOPPING. */
 int ch_service_run(struct ch_service *service);
 

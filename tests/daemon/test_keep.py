@@ -237,6 +237,13 @@ def test_a_later_version_is_read_as_far_as_it_is_known(run, manager, redis):
     assert dict(icmp[0])["offender"] == "10.0.0.1" and icmp[1] == 9
 
 
+def test_a_stop_that_takes_long_asks_for_time(run, manager, redis):
+    run(configuration(redis.address)).stop()
+    said = [list(message) for message in manager.messages]
+    stopping = said.index(["STOPPING", "EXTEND_TIMEOUT_USEC"])
+    assert said[stopping + 1:] == [["EXTEND_TIMEOUT_USEC"], ["FDSTORE", "FDNAME"], ["BARRIER"]]
+
+
 def test_an_end_by_a_signal_that_is_no_crash_keeps_them(run, manager, redis):
     first = run(configuration(redis.address))
     first.wait_success("connect")
