@@ -38,7 +38,7 @@ def test_every_entry_is_well_formed():
         assert set(re.findall(r"@([^@\s]+)@", body)) <= {
             f"CONNHEALTH_{name}" for name in (
                 "GROUP", "TARGET", "PROBE", "DETAIL", "CAUSE", "PHASE", "WIRE", "FILE", "GROUPS",
-                "TARGETS", "PROBES", "DROPPED", "THREAD")
+                "TARGETS", "PROBES", "DROPPED", "THREAD", "REASON")
         }
 
 
