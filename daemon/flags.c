@@ -44,6 +44,12 @@ static const char *set_lifecycle(struct ch_flags *flags, const char *value)
     return NULL;
 }
 
+static const char *set_web_config(struct ch_flags *flags, const char *value)
+{
+    flags->web_config_file = *value ? value : NULL; /* as for Prometheus, "" is none */
+    return NULL;
+}
+
 static const char *set_systemd_socket(struct ch_flags *flags, const char *value)
 {
     (void)value;
@@ -108,6 +114,8 @@ static const struct flag table[] = {
      "listen on the sockets that systemd passes, named http, https and responder; HTTP besides "
      "only where --web.listen-address says so",
      set_systemd_socket},
+    {"web.config.file", "PATH",
+     "TLS, users and more, in the format of Prometheus' exporter-toolkit", set_web_config},
     {"web.enable-lifecycle", NULL, "allow POST and PUT on /-/reload", set_lifecycle},
     {"log.level", "LEVEL", "debug, info, warn or error (default info)", set_level},
     {"log.format", "FORMAT",

@@ -18,7 +18,8 @@ struct ch_flags {
     enum ch_log_format log_format;
     bool config_check;
     bool enable_lifecycle;
-    bool systemd_socket; /* then listen has no default */
+    const char *web_config_file; /* NULL: none */
+    bool systemd_socket;         /* then listen has no default */
     bool help;
     bool version;
 };

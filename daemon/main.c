@@ -33,7 +33,8 @@ struct daemon {
     struct ch_loader *loader;
     struct ch_service *service;
     struct ch_bus *bus;
-    struct ch_family_writer families;
+    struct ch_web *web;
+    struct ch_family_writer families[2];
     struct ch_json_writer status;
     struct ch_http *http;
 };
@@ -144,6 +145,33 @@ static void on_lost(void *context, uint64_t count)
     ch_bus_lost(((struct daemon *)context)->bus, count);
 }
 
+/* The web configuration, and what was passed that depends on it. */
+static int load_web(struct daemon *self)
+{
+    struct ch_config_errors errors = {0};
+    struct ch_web_state *state;
+    bool tls = false;
+    int r = 0;
+
+    if (self->flags.web_config_file)
+        r = ch_web_new(self->flags.web_config_file, &self->web, &errors);
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.lines[i]);
+    ch_config_errors_clear(&errors);
+    if (r < 0)
+        return r == -EINVAL ? EXIT_UNUSABLE : complain(self->flags.web_config_file, r);
+    if (self->web) {
+        state = ch_web_current(self->web);
+        tls = state->config->tls != NULL;
+        ch_web_state_unref(state);
+    }
+    if (!self->passed.wants_tls || tls)
+        return EXIT_FINE;
+    fprintf(stderr, "connhealthd: a socket named https was passed, and there is no TLS: name a "
+                    "certificate in tls_server_config of --web.config.file\n");
+    return EXIT_UNUSABLE;
+}
+
 static int make_service(struct daemon *self)
 {
     struct ch_service_parts parts = {
@@ -179,13 +207,16 @@ static int start_bus(struct daemon *self)
 static int start_http(struct daemon *self)
 {
     struct ch_http_setup setup = {
-        .metrics = {.state = &self->state, .writers = &self->families, .writer_count = 1},
+        .metrics = {.state = &self->state,
+                    .writers = self->families,
+                    .writer_count = self->web ? 2 : 1},
         .status = &self->status,
         .status_count = 1,
         .sockets = {.render = ch_json_sockets_render, .context = self->sockets},
         .lifecycle = self->flags.enable_lifecycle,
         .reloader = {.reload = ch_service_reload, .context = self->service},
         .limits = ch_http_default_limits,
+        .web = self->web,
         .addresses = self->flags.listen,
         .address_count = self->flags.listen_count,
         .sockets_passed = self->passed.web,
@@ -194,7 +225,8 @@ static int start_http(struct daemon *self)
     char reason[CH_HTTP_REASON];
     int r;
 
-    self->families = (struct ch_family_writer){ch_sockets_metrics_render, self->sockets};
+    self->families[0] = (struct ch_family_writer){ch_sockets_metrics_render, self->sockets};
+    self->families[1] = (struct ch_family_writer){ch_web_render_metrics, self->web};
     self->status = (struct ch_json_writer){"sockets", ch_json_sockets_status_render, self->sockets};
     r = ch_http_new(&setup, &self->http, reason);
     if (r < 0) {
@@ -268,12 +300,9 @@ static int start(struct daemon *self)
 
     if (self->flags.systemd_socket && !ch_passed_take(&self->passed))
         return EXIT_UNUSABLE;
-    if (self->passed.wants_tls) {
-        fprintf(stderr,
-                "connhealthd: a socket named https was passed, and TLS is not configured\n");
-        return EXIT_UNUSABLE;
-    }
-    status = make_parts(self);
+    status = load_web(self);
+    if (status == EXIT_FINE)
+        status = make_parts(self);
     if (status == EXIT_FINE)
         status = load(self);
     if (status == EXIT_FINE)
@@ -302,6 +331,7 @@ static void stop(struct daemon *self, bool clean)
 {
     ch_http_free(self->http);
     ch_bus_free(self->bus);
+    ch_web_free(self->web);
     ch_service_free(self->service);
     ch_sockets_free(self->sockets);
     ch_loader_free(self->loader);
@@ -329,6 +359,14 @@ static int run(struct daemon *self)
     return status;
 }
 
+static int check(struct daemon *self)
+{
+    int web = load_web(self), status = ch_check_config("connhealthd", self->flags.config_file);
+
+    ch_web_free(self->web);
+    return web != EXIT_FINE ? web : status;
+}
+
 int main(int argc, char **argv)
 {
     static struct daemon self;
@@ -345,7 +383,7 @@ int main(int argc, char **argv)
         return EXIT_FINE;
     }
     if (self.flags.config_check)
-        return ch_check_config("connhealthd", self.flags.config_file);
+        return check(&self);
     ch_log_setup(self.flags.log_level, self.flags.log_format);
     set_signals();
     raise_descriptor_limit();

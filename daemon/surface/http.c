@@ -63,8 +63,11 @@ static int start_workers(struct ch_http *http)
     http->shared.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (http->shared.stop_fd < 0)
         return -errno;
-    r = http_clients_new(limits->connections, limits->connections_per_address,
-                         &http->shared.clients);
+    r = http_clients_new(limits, &http->shared.clients);
+    if (r == 0 && http->shared.setup.web)
+        r = http_auth_new(&http->shared.auth);
+    if (r == 0 && http->shared.setup.web)
+        r = http_rates_new(&http->shared.rates);
     /* signals are for the thread that waits for them: new ones inherit this */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -118,7 +121,12 @@ struct ch_http *ch_http_free(struct ch_http *http)
     if (http->shared.stop_fd >= 0)
         eventfd_write(http->shared.stop_fd, 1);
     for (size_t i = 0; i < CH_HTTP_THREADS; i++)
+        http_worker_join(http->workers[i]);
+    http_auth_stop(http->shared.auth);
+    for (size_t i = 0; i < CH_HTTP_THREADS; i++)
         http_worker_free(http->workers[i]);
+    http_auth_free(http->shared.auth);
+    http_rates_free(http->shared.rates);
     for (size_t i = 0; i < http->shared.listener_count; i++)
         http_listener_close(&http->listeners[i]);
     http_clients_free(http->shared.clients);

@@ -7,7 +7,8 @@
  * memory for each connection, a time without traffic, and a time for each
  * request in all: from the end of the one before (or from the
  * connection's start) to the end of its header, and from there to the last byte
- * of the answer.
+ * of the answer. Where there is no room for one more connection, the one that has
+ * been at its request the longest is cut off.
  */
 #ifndef CH_SURFACE_HTTP_H
 #define CH_SURFACE_HTTP_H
@@ -15,6 +16,7 @@
 #include "json.h"
 #include "metrics.h"
 #include "state.h"
+#include "web.h"
 
 struct ch_http;
 
@@ -55,6 +57,7 @@ struct ch_http_setup {
     bool lifecycle;                 /* whether /-/reload is allowed */
     struct ch_reloader reloader;
     struct ch_http_limits limits;
+    struct ch_web *web; /* NULL: plain HTTP for everybody */
 
     /* Addresses as --web.listen-address has them: HOST:PORT, :PORT for all, or
      * unix:/path. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "connhealth/address.h"
+#include "http_guard.h"
 #include "http_routes.h"
 #include "log.h"
 
@@ -16,6 +17,7 @@
 /* One request, from its header to its last byte. */
 struct exchange {
     size_t body_bytes;
+    struct http_guard guard;
 };
 
 static enum http_method method_of(const char *name)
@@ -90,13 +92,15 @@ static enum MHD_Result on_parameter(void *context, enum MHD_ValueKind kind, cons
 }
 
 static struct http_answer answer_to(struct http_exchanges *exchanges,
+                                    const struct exchange *exchange,
                                     struct MHD_Connection *connection,
                                     const struct http_route *route, enum http_method method)
 {
     struct http_request request = {.setup = exchanges->setup,
                                    .reloading = exchanges->reloading,
                                    .method = method,
-                                   .local = is_local(connection)};
+                                   .trusted =
+                                       is_local(connection) || exchange->guard.authenticated};
     struct query_reader reader = {.keys = route->query_keys};
 
     if (!(route->methods & method))
@@ -146,11 +150,29 @@ static struct MHD_Response *response_of(struct http_answer *answer)
     return response;
 }
 
+/* The configured ones, or our own where nothing is configured. */
+static void add_security_headers(struct MHD_Response *response, const struct ch_web_state *state)
+{
+    static const char *const defaults[WEB_HEADER_COUNT] = {
+        [WEB_HEADER_CONTENT_TYPE_OPTIONS] = "nosniff",
+        [WEB_HEADER_CSP] = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                           "form-action 'none'; frame-ancestors 'none'",
+    };
+
+    for (unsigned i = 0; i < WEB_HEADER_COUNT; i++) {
+        const struct ch_bytes *given = state ? &state->config->headers[i] : NULL;
+        const char *value = given && given->len > 0 ? (const char *)given->data : defaults[i];
+
+        if (value)
+            MHD_add_response_header(response, web_header_names[i], value);
+    }
+}
+
 static void add_headers(struct MHD_Response *response, const struct http_route *route,
-                        const struct http_answer *answer)
+                        const struct http_answer *answer, const struct ch_web_state *state)
 {
     const char *type = answer->type ? answer->type : route ? route->type : NULL;
-    char allow[HTTP_ALLOW_TEXT];
+    char allow[HTTP_ALLOW_TEXT], retry[12];
 
     if (type)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -160,14 +182,18 @@ static void add_headers(struct MHD_Response *response, const struct http_route *
         MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
     if (route && answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, http_route_allow(route, allow));
+    if (answer->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                "Basic realm=\"connhealth\", charset=\"UTF-8\"");
+    snprintf(retry, sizeof(retry), "%u", answer->retry_s);
+    if (answer->retry_s > 0)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "Content-Security-Policy",
-                            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
-                            "form-action 'none'; frame-ancestors 'none'");
+    add_security_headers(response, state);
 }
 
 static enum MHD_Result send_answer(const struct http_exchanges *exchanges,
+                                   const struct exchange *exchange,
                                    struct MHD_Connection *connection,
                                    const struct http_route *route, struct http_answer *answer)
 {
@@ -175,7 +201,7 @@ static enum MHD_Result send_answer(const struct http_exchanges *exchanges,
     enum MHD_Result result = MHD_NO;
 
     if (response) {
-        add_headers(response, route, answer);
+        add_headers(response, route, answer, exchange->guard.state);
         if (exchanges->ending)
             MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
         result = MHD_queue_response(connection, answer->status, response);
@@ -185,16 +211,32 @@ static enum MHD_Result send_answer(const struct http_exchanges *exchanges,
     return result;
 }
 
-static enum MHD_Result respond(struct http_exchanges *exchanges, struct MHD_Connection *connection,
-                               const char *path, const char *method)
+static enum MHD_Result respond(struct http_exchanges *exchanges, struct exchange *exchange,
+                               struct MHD_Connection *connection, const char *path,
+                               const char *method)
 {
-    const struct http_route *route = http_route_find(path);
+    const struct http_route *route = NULL;
     struct http_answer answer;
+    unsigned retry_s = 0;
 
-    if (route)
-        answer = answer_to(exchanges, connection, route, method_of(method));
-    else
-        answer = http_answer_error(MHD_HTTP_NOT_FOUND, "there is no such path");
+    switch (http_guard_ask(&exchange->guard, exchanges, connection, &retry_s)) {
+    case HTTP_WAIT:
+        return MHD_YES;
+    case HTTP_UNAUTHORIZED:
+        answer = http_answer_error(MHD_HTTP_UNAUTHORIZED, "a user's name and password are needed");
+        break;
+    case HTTP_TOO_MANY:
+        answer = http_answer_error(MHD_HTTP_TOO_MANY_REQUESTS, "too many requests");
+        answer.retry_s = retry_s;
+        break;
+    case HTTP_PASS:
+        route = http_route_find(path);
+        if (route)
+            answer = answer_to(exchanges, exchange, connection, route, method_of(method));
+        else
+            answer = http_answer_error(MHD_HTTP_NOT_FOUND, "there is no such path");
+        break;
+    }
     if (ch_log_enabled(CH_LOG_DEBUG)) {
         char status[12];
 
@@ -202,7 +244,7 @@ static enum MHD_Result respond(struct http_exchanges *exchanges, struct MHD_Conn
         ch_log_fields(CH_LOG_DEBUG, "http request", "method", method, "path", path, "status",
                       status, NULL);
     }
-    return send_answer(exchanges, connection, route, &answer);
+    return send_answer(exchanges, exchange, connection, route, &answer);
 }
 
 /* --- libmicrohttpd's callbacks */
@@ -229,7 +271,7 @@ static enum MHD_Result begin_exchange(struct http_exchanges *exchanges,
     if (!announces_too_much(exchanges, connection))
         return MHD_YES;
     answer = http_answer_error(MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too long");
-    return send_answer(exchanges, connection, NULL, &answer);
+    return send_answer(exchanges, exchange, connection, NULL, &answer);
 }
 
 /* Called once with the header, then with each part of the body, then once more
@@ -250,16 +292,19 @@ enum MHD_Result http_exchange_request(void *context, struct MHD_Connection *conn
         *body_size = 0;
         return exchange->body_bytes <= exchanges->setup->limits.body_bytes ? MHD_YES : MHD_NO;
     }
-    return respond(exchanges, connection, path, method);
+    return respond(exchanges, exchange, connection, path, method);
 }
 
 void http_exchange_completed(void *context, struct MHD_Connection *connection, void **exchange_at,
                              enum MHD_RequestTerminationCode code)
 {
     struct http_exchanges *exchanges = context;
+    struct exchange *exchange = *exchange_at;
 
     (void)code;
-    free(*exchange_at);
+    if (exchange)
+        http_guard_clear(&exchange->guard);
+    free(exchange);
     *exchange_at = NULL;
     exchanges->advanced(exchanges->context, connection, true);
 }

@@ -8,14 +8,20 @@
 #include <stdatomic.h>
 
 #include "http.h"
+#include "http_auth.h"
+#include "http_clients.h"
+#include "http_rates.h"
 
 /* The context of both functions. */
 struct http_exchanges {
     const struct ch_http_setup *setup;
     atomic_flag *reloading;
+    struct http_auth *auth; /* NULL, as is the next: without a web configuration */
+    struct http_rates *rates;
     /* a header was read to its end (idle false), or an answer sent to its end */
     void (*advanced)(void *context, struct MHD_Connection *connection, bool idle);
     void *context;
+    int wake_fd; /* an eventfd that makes the thread turn */
     bool ending; /* each answer is its connection's last */
 };
 

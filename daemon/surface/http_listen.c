@@ -53,7 +53,7 @@ static int unusable(const char *address, char reason[HTTP_REASON], const char *w
     return -EINVAL;
 }
 
-static void name_listener(struct http_listener *listener)
+static void describe_listener(struct http_listener *listener)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(storage);
@@ -62,9 +62,13 @@ static void name_listener(struct http_listener *listener)
 
     if (getsockname(listener->fd, (struct sockaddr *)&storage, &len) < 0)
         return;
+    listener->guarded = true;
     if (storage.ss_family == AF_UNIX) {
         const struct sockaddr_un *un = (const struct sockaddr_un *)&storage;
+        struct stat st;
 
+        /* connecting needs the permission to write (unix(7)) */
+        listener->guarded = stat(un->sun_path, &st) < 0 || (st.st_mode & S_IWOTH);
         snprintf(listener->name, sizeof(listener->name), "unix:%s", un->sun_path);
         return;
     }
@@ -225,20 +229,20 @@ static int open_unix(const char *address, struct http_listener *listener, char r
 
 int http_listener_open(const char *address, struct http_listener *ret, char reason[HTTP_REASON])
 {
-    struct http_listener listener = {.fd = -1};
+    struct http_listener listener = {.fd = -1, .guarded = true};
     int r = strncmp(address, "unix:", strlen("unix:")) == 0 ? open_unix(address, &listener, reason)
                                                             : open_tcp(address, &listener, reason);
 
     if (r < 0)
         return r;
-    name_listener(&listener);
+    describe_listener(&listener);
     *ret = listener;
     return 0;
 }
 
 int http_listener_adopt(int fd, struct http_listener *ret, char reason[HTTP_REASON])
 {
-    struct http_listener listener = {.fd = fd, .passed = true};
+    struct http_listener listener = {.fd = fd, .passed = true, .guarded = true};
     int listening = 0;
     socklen_t len = sizeof(listening);
 
@@ -248,7 +252,7 @@ int http_listener_adopt(int fd, struct http_listener *ret, char reason[HTTP_REAS
     }
     /* several threads accept from it: one that comes too late must not wait */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    name_listener(&listener);
+    describe_listener(&listener);
     *ret = listener;
     return 0;
 }

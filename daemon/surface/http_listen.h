@@ -12,6 +12,7 @@
 struct http_listener {
     int fd;
     bool passed;    /* the caller's: never closed here */
+    bool guarded;   /* not a unix socket that only its owner and group may use */
     char name[160]; /* where it listens, for people: the port the kernel chose */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* to remove at the end, or "" */
 };

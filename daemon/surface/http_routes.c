@@ -114,7 +114,7 @@ static bool may_see_details(const struct http_request *request)
     bool exposed = generation && generation->config->web.expose_socket_details;
 
     ch_generation_unref(generation);
-    return request->local || exposed;
+    return request->trusted || exposed;
 }
 
 static struct http_answer get_sockets(const struct http_request *request)

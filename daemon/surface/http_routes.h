@@ -15,7 +15,7 @@ struct http_request {
     const struct ch_http_setup *setup;
     atomic_flag *reloading; /* set while a reload runs */
     enum http_method method;
-    bool local; /* the client is on this host: loopback, or a unix socket */
+    bool trusted; /* on this host (loopback, a unix socket), or authenticated */
     struct ch_accept accept;
     struct ch_query query;
 };
@@ -35,6 +35,7 @@ struct http_answer {
     const char *type; /* static; NULL: the route's */
     bool negotiated;  /* another client may get another body: Vary */
     bool gzip;        /* stream is compressed */
+    unsigned retry_s; /* Retry-After; 0: none */
     struct ch_text text;
     struct ch_stream *stream;
 };

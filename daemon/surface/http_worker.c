@@ -2,12 +2,14 @@
 #include "http_worker.h"
 
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,125 +24,46 @@
 /* How long it does not accept when it could not. */
 #define PAUSE_NS (100 * CH_NS_PER_MS)
 
-struct client {
-    struct client *previous, *next;
-    struct http_place *place;
-    int64_t deadline; /* monotonic; 0: passed, shut down, no longer in the ring */
-    bool idle;        /* between two requests; not before the first */
-    int fd;
-};
-
 struct http_worker {
     struct http_exchanges exchanges; /* what its callbacks are given */
     struct http_shared *shared;
     pthread_t thread;
     _Atomic uint64_t turns;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *plain, *secure; /* secure NULL: there is no web configuration */
     int epoll_fd;
-    bool exhausted;       /* accepting failed, and that was logged */
-    int64_t paused_until; /* monotonic; 0: it accepts */
-    int64_t next_refusal; /* when one may be logged again, monotonic */
-    int64_t ends_at;      /* 0: not asked to end yet, monotonic */
-    /* A ring, the nearest deadline first: all are as far away when they start,
-     * so adding at the end keeps the order. */
-    struct client clients;
-    struct client *entering; /* between accept and libmicrohttpd's notification */
+    bool exhausted;               /* accepting failed, and that was logged */
+    int64_t paused_until;         /* monotonic; 0: it accepts */
+    int64_t ends_at;              /* 0: not asked to end yet, monotonic */
+    struct http_client *entering; /* between accept and libmicrohttpd's notification */
 };
 
-/* --- clients and their deadlines */
+/* --- clients */
 
-static void unlink_client(struct client *client)
+static struct http_client *client_of(struct MHD_Connection *connection)
 {
-    if (client->deadline == 0)
-        return;
-    client->previous->next = client->next;
-    client->next->previous = client->previous;
-    client->deadline = 0;
-}
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
-static void link_client(struct http_worker *worker, struct client *client)
-{
-    client->deadline = ch_clock_monotonic() + worker->shared->setup.limits.request_ns;
-    client->previous = worker->clients.previous;
-    client->next = &worker->clients;
-    client->previous->next = client;
-    worker->clients.previous = client;
-}
-
-static void free_client(struct http_worker *worker, struct client *client)
-{
-    unlink_client(client);
-    http_clients_leave(worker->shared->clients, client->place);
-    free(client);
-}
-
-/* At most once a minute: a flood of clients must not become one of lines. */
-static void log_refusal(struct http_worker *worker, const struct ch_addr *addr)
-{
-    const struct ch_http_limits *limits = &worker->shared->setup.limits;
-    int64_t now = ch_clock_monotonic();
-    char text[CH_ADDR_TEXT];
-
-    if (now < worker->next_refusal)
-        return;
-    worker->next_refusal = now + 60 * CH_NS_PER_S;
-    ch_log(CH_LOG_WARN,
-           "refusing an HTTP client (%s): %u connections in all and %u of one address are allowed",
-           ch_addr_format_host(addr, text), limits->connections, limits->connections_per_address);
-}
-
-static struct client *make_client(struct http_worker *worker, int fd, const struct ch_addr *addr)
-{
-    struct client *client = calloc(1, sizeof(*client));
-
-    if (!client)
-        return NULL;
-    client->place = http_clients_enter(worker->shared->clients, addr);
-    if (!client->place) {
-        log_refusal(worker, addr);
-        free(client);
-        return NULL;
-    }
-    client->fd = fd;
-    return client;
-}
-
-/* To libmicrohttpd it looks as if the client had ended. */
-static void expire_clients(struct http_worker *worker)
-{
-    int64_t now;
-
-    if (worker->clients.next == &worker->clients)
-        return;
-    now = ch_clock_monotonic();
-    while (worker->clients.next != &worker->clients && worker->clients.next->deadline <= now) {
-        struct client *client = worker->clients.next;
-
-        unlink_client(client);
-        shutdown(client->fd, SHUT_RDWR);
-    }
+    return info ? info->socket_context : NULL;
 }
 
 static void on_advance(void *context, struct MHD_Connection *connection, bool idle)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct client *client = info ? info->socket_context : NULL;
+    const struct http_worker *worker = context;
+    struct http_client *client = client_of(connection);
 
-    if (!client || client->deadline == 0)
-        return;
-    client->idle = idle;
-    unlink_client(client);
-    link_client(context, client);
+    if (client)
+        http_clients_advance(worker->shared->clients, client, idle);
 }
 
-/* Nobody who has asked, or has just come to ask, waits for an answer any more. */
-static bool all_idle(const struct http_worker *worker)
+/* Its certificate and all else are those of now, and stay its own. */
+static void begin_tls(const struct http_client *client, struct MHD_Connection *connection)
 {
-    for (const struct client *at = worker->clients.next; at != &worker->clients; at = at->next)
-        if (!at->idle)
-            return false;
-    return true;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    if (!info || web_tls_apply(client->tls_state->config->tls, info->tls_session) < 0)
+        shutdown(client->fd, SHUT_RDWR);
 }
 
 /* The socket is still open at the end (daemon.c, MHD_cleanup_connections). */
@@ -149,13 +72,15 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 {
     struct http_worker *worker = context;
 
-    (void)connection;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *client_at = worker->entering;
+        struct http_client *client = *client_at = worker->entering;
+
         worker->entering = NULL;
-        link_client(worker, *client_at);
+        http_clients_advance(worker->shared->clients, client, false);
+        if (client->tls_state)
+            begin_tls(client, connection);
     } else if (*client_at) {
-        free_client(worker, *client_at);
+        http_clients_leave(worker->shared->clients, *client_at);
         *client_at = NULL;
     }
 }
@@ -216,31 +141,47 @@ static void resume_accepting(struct http_worker *worker)
         worker->paused_until = watch_listeners(worker) < 0 ? now + PAUSE_NS : 0;
 }
 
-static void add_client(struct http_worker *worker, int fd, const struct sockaddr *sa, socklen_t len)
+/* Which of libmicrohttpd's servers takes a client. */
+static struct MHD_Daemon *daemon_for(const struct http_worker *worker, struct http_client *client)
+{
+    if (!client->guarded || !worker->secure)
+        return worker->plain;
+    client->tls_state = ch_web_current(worker->shared->setup.web);
+    if (client->tls_state->config->tls)
+        return worker->secure;
+    client->tls_state = ch_web_state_unref(client->tls_state);
+    return worker->plain;
+}
+
+static void add_client(struct http_worker *worker, const struct http_listener *listener, int fd,
+                       const struct sockaddr *sa, socklen_t len)
 {
     struct ch_addr addr = ch_addr_from_sockaddr(sa, len);
+    struct http_client *client = http_clients_enter(worker->shared->clients, fd, &addr);
 
-    worker->entering = make_client(worker, fd, &addr);
-    if (!worker->entering) {
+    if (!client) {
         close(fd);
         return;
     }
-    MHD_add_connection(worker->daemon, fd, sa, len); /* closes what it refuses */
+    client->guarded = listener->guarded;
+    worker->entering = client;
+    /* closes what it refuses */
+    MHD_add_connection(daemon_for(worker, client), fd, sa, len);
     if (worker->entering)
-        free_client(worker, worker->entering);
+        http_clients_leave(worker->shared->clients, worker->entering);
     worker->entering = NULL;
 }
 
 /* False when there is nothing more to accept at present. */
-static bool accept_client(struct http_worker *worker, int listener)
+static bool accept_client(struct http_worker *worker, const struct http_listener *listener)
 {
     struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(addr);
-    int fd = accept4(listener, (struct sockaddr *)&addr, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept4(listener->fd, (struct sockaddr *)&addr, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd >= 0) {
         worker->exhausted = false;
-        add_client(worker, fd, (struct sockaddr *)&addr, len);
+        add_client(worker, listener, fd, (struct sockaddr *)&addr, len);
         return true;
     }
     /* another worker was faster, or the client gave up (accept(2)) */
@@ -249,10 +190,14 @@ static bool accept_client(struct http_worker *worker, int listener)
     return false;
 }
 
-static void accept_clients(struct http_worker *worker, int listener)
+static void accept_clients(struct http_worker *worker, int fd)
 {
-    for (int i = 0; i < ACCEPT_MAX && accept_client(worker, listener); i++)
-        ;
+    const struct http_shared *shared = worker->shared;
+
+    for (size_t k = 0; k < shared->listener_count; k++)
+        for (int i = 0; shared->listeners[k].fd == fd && i < ACCEPT_MAX; i++)
+            if (!accept_client(worker, &shared->listeners[k]))
+                return;
 }
 
 /* --- the thread */
@@ -270,26 +215,35 @@ static void begin_end(struct http_worker *worker)
 
 static bool has_ended(const struct http_worker *worker)
 {
-    return worker->ends_at != 0 && (all_idle(worker) || ch_clock_monotonic() >= worker->ends_at);
+    return worker->ends_at != 0 && (http_clients_all_idle(worker->shared->clients) ||
+                                    ch_clock_monotonic() >= worker->ends_at);
+}
+
+/* No longer than libmicrohttpd wants to sleep. */
+static int64_t least_ms(struct MHD_Daemon *daemon, int64_t left)
+{
+    unsigned long long timeout;
+
+    if (daemon && left > 0 && MHD_get_timeout(daemon, &timeout) == MHD_YES &&
+        timeout < (unsigned long long)left)
+        left = (int64_t)timeout;
+    return left;
 }
 
 /* The least of what is awaited, and at most a second: the watchdog's. */
-static int wait_ms(const struct http_worker *worker)
+static int wait_ms(const struct http_worker *worker, int64_t first_deadline)
 {
-    const struct client *first = worker->clients.next;
     int64_t until = worker->ends_at ? worker->ends_at : worker->paused_until, left = 1000;
-    unsigned long long timeout;
 
-    if (first != &worker->clients && (until == 0 || first->deadline < until))
-        until = first->deadline;
+    if (first_deadline != 0 && (until == 0 || first_deadline < until))
+        until = first_deadline;
     if (until != 0) {
         int64_t ms = (until - ch_clock_monotonic() + CH_NS_PER_MS - 1) / CH_NS_PER_MS;
 
         left = ms < left ? ms : left;
     }
-    if (left > 0 && MHD_get_timeout(worker->daemon, &timeout) == MHD_YES &&
-        timeout < (unsigned long long)left)
-        left = (int64_t)timeout;
+    left = least_ms(worker->plain, left);
+    left = least_ms(worker->secure, left);
     return left > 0 ? (int)left : 0;
 }
 
@@ -297,6 +251,8 @@ static void *run(void *context)
 {
     struct http_worker *worker = context;
     struct epoll_event events[16];
+    int64_t first_deadline = 0;
+    eventfd_t woken;
 
     pthread_setname_np(pthread_self(), "http");
     /* A scrape of very many targets is a second of work: it must not keep the
@@ -304,17 +260,21 @@ static void *run(void *context)
     if (getpriority(PRIO_PROCESS, 0) < NICE_OF_THREAD)
         (void)setpriority(PRIO_PROCESS, 0, NICE_OF_THREAD);
     while (!has_ended(worker)) {
-        int count = epoll_wait(worker->epoll_fd, events, 16, wait_ms(worker));
+        int count = epoll_wait(worker->epoll_fd, events, 16, wait_ms(worker, first_deadline));
 
         for (int i = 0; i < count; i++) {
             if (events[i].data.fd == worker->shared->stop_fd)
                 begin_end(worker);
+            else if (events[i].data.fd == worker->exchanges.wake_fd)
+                eventfd_read(events[i].data.fd, &woken);
             else if (events[i].data.fd >= 0 && worker->ends_at == 0)
                 accept_clients(worker, events[i].data.fd);
         }
         ch_count(&worker->turns);
-        MHD_run(worker->daemon);
-        expire_clients(worker);
+        MHD_run(worker->plain);
+        if (worker->secure)
+            MHD_run(worker->secure);
+        first_deadline = http_clients_expire(worker->shared->clients);
         resume_accepting(worker);
     }
     return NULL;
@@ -335,31 +295,71 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *context, const ch
     ch_log_fields(CH_LOG_DEBUG, "http server", "text", line, NULL);
 }
 
-static struct MHD_Daemon *start_daemon(struct http_worker *worker)
+/* For libmicrohttpd, which starts no TLS without a certificate: each session gets
+ * its own before the handshake. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int name_count,
+                          const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                          gnutls_pcert_st **chain, unsigned *chain_len, gnutls_privkey_t *key)
+{
+    (void)session;
+    (void)names;
+    (void)name_count;
+    (void)algorithms;
+    (void)algorithm_count;
+    (void)chain;
+    (void)chain_len;
+    (void)key;
+    return -1;
+}
+
+static struct MHD_Daemon *start_daemon(struct http_worker *worker, bool secure)
 {
     const struct ch_http_limits *limits = &worker->shared->setup.limits;
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->connections, NULL},
+        /* http_clients limits them; those that it cut off may still be here */
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->connections * 2 + ACCEPT_MAX, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)limits->memory_bytes, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)limits->idle_s, NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_exchange_completed, &worker->exchanges},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, worker},
+        {secure ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, 0, (void *)no_certificate},
         {MHD_OPTION_END, 0, NULL},
     };
 
     /* the logger first: it hears of what is wrong with the other options */
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL,
-                            NULL, http_exchange_request, &worker->exchanges,
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG |
+                                MHD_ALLOW_SUSPEND_RESUME | (secure ? MHD_USE_TLS : 0U),
+                            0, NULL, NULL, http_exchange_request, &worker->exchanges,
                             MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY, options,
                             MHD_OPTION_END);
 }
 
+static int start_daemons(struct http_worker *worker)
+{
+    errno = 0;
+    worker->plain = start_daemon(worker, false);
+    if (worker->plain && worker->shared->setup.web)
+        worker->secure = start_daemon(worker, true);
+    if (worker->plain && (worker->secure || !worker->shared->setup.web))
+        return 0;
+    return errno ? -errno : -EIO;
+}
+
+static int watch_daemon(const struct http_worker *worker, struct MHD_Daemon *daemon)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+
+    return info ? watch(worker, info->epoll_fd, -1, EPOLLIN) : -EIO;
+}
+
 static int watch_all(const struct http_worker *worker)
 {
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    int r = info ? watch(worker, info->epoll_fd, -1, EPOLLIN) : -EIO;
+    int r = watch_daemon(worker, worker->plain);
 
+    if (r == 0 && worker->secure)
+        r = watch_daemon(worker, worker->secure);
+    if (r == 0)
+        r = watch(worker, worker->exchanges.wake_fd, worker->exchanges.wake_fd, EPOLLIN);
     if (r == 0)
         r = watch(worker, worker->shared->stop_fd, worker->shared->stop_fd, EPOLLIN);
     return r < 0 ? r : watch_listeners(worker);
@@ -367,8 +367,12 @@ static int watch_all(const struct http_worker *worker)
 
 static struct http_worker *release(struct http_worker *worker)
 {
-    if (worker->daemon)
-        MHD_stop_daemon(worker->daemon);
+    if (worker->plain)
+        MHD_stop_daemon(worker->plain);
+    if (worker->secure)
+        MHD_stop_daemon(worker->secure);
+    if (worker->exchanges.wake_fd >= 0)
+        close(worker->exchanges.wake_fd);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
     free(worker);
@@ -386,16 +390,17 @@ int http_worker_new(struct http_shared *shared, struct http_worker **ret)
     worker->exchanges = (struct http_exchanges){
         .setup = &shared->setup,
         .reloading = &shared->reloading,
+        .auth = shared->auth,
+        .rates = shared->rates,
         .advanced = on_advance,
         .context = worker,
+        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
     };
-    worker->clients.previous = worker->clients.next = &worker->clients;
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (worker->epoll_fd < 0)
+    if (worker->epoll_fd < 0 || worker->exchanges.wake_fd < 0)
         r = -errno;
-    errno = 0;
-    if (r == 0 && !(worker->daemon = start_daemon(worker)))
-        r = errno ? -errno : -EIO;
+    if (r == 0)
+        r = start_daemons(worker);
     if (r == 0)
         r = watch_all(worker);
     if (r == 0)
@@ -413,10 +418,13 @@ uint64_t http_worker_turns(const struct http_worker *worker)
     return ch_counter(&worker->turns);
 }
 
+void http_worker_join(struct http_worker *worker)
+{
+    if (worker)
+        pthread_join(worker->thread, NULL);
+}
+
 struct http_worker *http_worker_free(struct http_worker *worker)
 {
-    if (!worker)
-        return NULL;
-    pthread_join(worker->thread, NULL);
-    return release(worker);
+    return worker ? release(worker) : NULL;
 }

@@ -14,8 +14,10 @@
 #include <stdatomic.h>
 
 #include "http.h"
+#include "http_auth.h"
 #include "http_clients.h"
 #include "http_listen.h"
+#include "http_rates.h"
 
 struct http_worker;
 
@@ -24,6 +26,8 @@ struct http_worker;
 struct http_shared {
     struct ch_http_setup setup;
     struct http_clients *clients;
+    struct http_auth *auth; /* NULL, as is the next: without a web configuration */
+    struct http_rates *rates;
     const struct http_listener *listeners;
     size_t listener_count;
     int stop_fd; /* readable: end */
@@ -34,7 +38,9 @@ struct http_shared {
 int http_worker_new(struct http_shared *shared, struct http_worker **ret);
 /* Grows at least once a second while it can serve. Any thread. */
 uint64_t http_worker_turns(const struct http_worker *worker);
-/* After stop_fd became readable: waits for the thread, cuts its clients off.
+/* After stop_fd became readable: waits for the thread. Takes NULL. */
+void http_worker_join(struct http_worker *worker);
+/* After that, and when no check of a password is pending: cuts its clients off.
  * Takes NULL, returns NULL. */
 struct http_worker *http_worker_free(struct http_worker *worker);
 

@@ -7,7 +7,8 @@ import pytest
 
 from daemon import ROOT, run_ctl, run_daemon, unused_port
 
-FLAGS = """--config.file --config.check --web.listen-address --web.systemd-socket --web.enable-lifecycle
+FLAGS = """--config.file --config.check --web.listen-address --web.systemd-socket --web.config.file
+--web.enable-lifecycle
 --log.level --log.format --version --help""".split()
 
 GOOD = """\

@@ -431,21 +431,27 @@ def test_the_deadline_starts_anew_with_each_request(serve):
     connection.close()
 
 
-def test_connections_of_one_client_are_limited(serve):
+HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def is_answered(client):
+    client.sendall(HEALTHY)
+    return client.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_of_one_client_too_many_connections_end_the_slowest(serve):
     server = serve(PER_ADDRESS=5, IDLE_S=60)
-    held = [server.connect() for _ in range(5)]
-    for client in held:  # all are served
-        client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert client.recv(4096).startswith(b"HTTP/1.1 200")
-    with server.connect() as client:
-        wait_for_end(client, 20)
     with server.connect(source="127.0.0.2") as other:
-        other.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert other.recv(4096).startswith(b"HTTP/1.1 200")
-    held.pop().close()
-    poll_until(lambda: is_served(server), seconds(10), "a place is free again")
+        held = [server.connect() for _ in range(5)]
+        assert all(is_answered(client) for client in held)
+        with server.connect() as client:
+            assert is_answered(client)
+            wait_for_end(held[0], 20)
+            assert all(is_answered(client) for client in held[1:])
+        assert is_answered(other), "others are not meant"
     for client in held:
         client.close()
+    assert "cutting off the slowest HTTP clients" in server.process.text
 
 
 def is_served(server):
@@ -455,20 +461,23 @@ def is_served(server):
         return False
 
 
-def test_connections_in_all_are_limited(serve):
+def test_too_many_connections_in_all_end_the_slowest(serve):
     server = serve(CONNECTIONS=4, PER_ADDRESS=0, IDLE_S=60)
-    held = [server.connect() for _ in range(40)]
-    served = 0
-    for client in held:
-        try:
-            client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-            served += client.recv(4096).startswith(b"HTTP/1.1 200")
-        except ConnectionError:
-            pass
-    assert 0 < served <= 4
-    for client in held:
-        client.close()
-    poll_until(lambda: is_served(server), seconds(10), "a place is free again")
+    own = open_connections(server)
+    held = [server.connect(source=f"127.0.0.{i + 1}") for i in range(40)]
+    poll_until(lambda: open_connections(server) <= own + 4, seconds(20), "36 are cut off")
+    with server.connect() as client:
+        assert is_answered(client)
+        served = 0
+        for one in held:
+            try:
+                served += is_answered(one)
+            except ConnectionError:
+                pass
+        assert served <= 3
+        assert is_answered(client)
+    for one in held:
+        one.close()
 
 
 def test_without_descriptors_it_neither_spins_nor_dies(serve):
