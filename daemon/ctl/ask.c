@@ -9,17 +9,16 @@
 #include "connhealth/clock.h"
 #include "connhealth/text.h"
 #include "exit_status.h"
-#include "fetch.h"
 #include "json_read.h"
 #include "layout.h"
 #include "plain.h"
+#include "reach.h"
 
 #define TIMEOUT_NS     (30 * CH_NS_PER_S)
 #define TIMEOUT_MIN_NS CH_NS_PER_MS
 #define TIMEOUT_MAX_NS (3600 * CH_NS_PER_S)
 
 enum { HELP_WIDTH = 21 };
-enum { HTTP_OK = 200, HTTP_FORBIDDEN = 403, HTTP_FAILED = 500 };
 
 /* ---- arguments --------------------------------------------------------- */
 
@@ -70,9 +69,10 @@ bool ctl_question_read(struct ctl_question *question, const char *command, char 
 
 void ctl_question_help(void)
 {
-    layout_row("--address ADDRESS", HELP_WIDTH,
-               "HOST:PORT or unix:/path where the daemon serves HTTP (default " CTL_DEFAULT_ADDRESS
-               ")");
+    layout_row(
+        "--address ADDRESS", HELP_WIDTH,
+        "HOST:PORT or unix:/path where the daemon serves HTTP (default: the first that answers "
+        "of D-Bus, unix:" CTL_DEFAULT_SOCKET " and " CTL_DEFAULT_ADDRESS ")");
     layout_row("--timeout DURATION", HELP_WIDTH, "of each answer (default 30s)");
     layout_row("--json", HELP_WIDTH, "as JSON");
 }
@@ -94,20 +94,13 @@ void ctl_resource_add(struct ch_text *resource, const char *key, const char *val
     }
 }
 
-static const char *address_of(const struct ctl_question *question)
-{
-    return question->address ? question->address : CTL_DEFAULT_ADDRESS;
-}
-
-static int fetch(const struct ctl_question *question, const char *method, const char *path,
-                 struct ctl_fetched *ret)
+static int reach(const struct ctl_question *question, const char *resource, struct ctl_reply *ret)
 {
     char reason[CTL_REASON];
-    int status = ctl_fetch(&(struct ctl_fetch){.address = address_of(question),
-                                               .method = method,
-                                               .path = path,
-                                               .timeout_ns = question->timeout_ns,
-                                               .wait_mask = question->wait_mask},
+    int status = ctl_reach(&(struct ctl_request){.address = question->address,
+                                                 .resource = resource,
+                                                 .timeout_ns = question->timeout_ns,
+                                                 .wait_mask = question->wait_mask},
                            ret, reason);
 
     if (status != EXIT_FINE && reason[0] && !question->quiet)
@@ -116,37 +109,32 @@ static int fetch(const struct ctl_question *question, const char *method, const 
 }
 
 /* The API says what is wrong as {"error": "…"}. */
-static int refuse_status(const struct ctl_question *question, const struct ctl_fetched *fetched)
+static int refuse_status(const struct ctl_question *question, const struct ctl_reply *reply)
 {
-    struct cJSON *object = json_read(fetched->body, fetched->len);
+    struct cJSON *object = json_read(reply->body, reply->len);
     const char *error = json_get_text(object, "error");
     char quoted[CH_QUOTED_TEXT];
 
     if (!*error)
-        error = fetched->body;
+        error = reply->body;
     if (!question->quiet)
-        ctl_refuse(&question->args, "%s: answers with status %u: %s", address_of(question),
-                   fetched->status, ch_text_quote(error, strcspn(error, "\n"), quoted));
+        ctl_refuse(&question->args, "%s: answers with status %u: %s", reply->from, reply->status,
+                   ch_text_quote(error, strcspn(error, "\n"), quoted));
     json_read_free(object);
     return EXIT_RUNTIME;
 }
 
 int ctl_ask(const struct ctl_question *question, const char *resource, struct ctl_answer *ret)
 {
-    struct ctl_fetched fetched = {.body = NULL};
-    char *path;
-    int status;
+    struct ctl_reply reply = {.body = NULL};
+    int status = reach(question, resource, &reply);
 
-    if (asprintf(&path, "/api/v1/%s", resource) < 0)
-        return ctl_answer_refuse(question, -ENOMEM);
-    status = fetch(question, "GET", path, &fetched);
-    free(path);
-    if (status == EXIT_FINE && fetched.status != HTTP_OK)
-        status = refuse_status(question, &fetched);
+    if (status == EXIT_FINE && reply.status != CTL_STATUS_OK)
+        status = refuse_status(question, &reply);
     if (status == EXIT_FINE)
-        *ret = (struct ctl_answer){.body = fetched.body, .len = fetched.len};
+        *ret = (struct ctl_answer){.body = reply.body, .len = reply.len};
     else
-        free(fetched.body);
+        free(reply.body);
     return status;
 }
 
@@ -171,24 +159,24 @@ static void print_errors(const char *text)
 
 int ctl_ask_reload(const struct ctl_question *question)
 {
-    struct ctl_fetched fetched = {.body = NULL};
-    int status = fetch(question, "POST", "/-/reload", &fetched);
+    struct ctl_reply reply = {.body = NULL};
+    int status = reach(question, NULL, &reply);
 
     if (status != EXIT_FINE)
         return status;
-    if (fetched.status == HTTP_FAILED) {
-        print_errors(fetched.body);
+    if (reply.status == CTL_STATUS_FAILED) {
+        print_errors(reply.body);
         status = EXIT_UNUSABLE;
-    } else if (fetched.status == HTTP_FORBIDDEN) {
+    } else if (reply.status == CTL_STATUS_FORBIDDEN) {
         ctl_refuse(&question->args,
-                   "%s: does not reload over HTTP (--web.enable-lifecycle is not given): use "
-                   "systemctl reload connhealthd, or send it SIGHUP",
-                   address_of(question));
+                   "%s: does not reload for you: as root use systemctl reload connhealthd, or "
+                   "start it with --web.enable-lifecycle",
+                   reply.from);
         status = EXIT_RUNTIME;
-    } else if (fetched.status != HTTP_OK) {
-        status = refuse_status(question, &fetched);
+    } else if (reply.status != CTL_STATUS_OK) {
+        status = refuse_status(question, &reply);
     }
-    free(fetched.body);
+    free(reply.body);
     return status;
 }
 

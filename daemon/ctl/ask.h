@@ -9,15 +9,13 @@
 #include "args.h"
 #include "text.h"
 
-#define CTL_DEFAULT_ADDRESS "127.0.0.1:10337"
-
 struct ctl_question {
     struct ctl_args args;
     struct ctl_common common;
     const char *plain;         /* the one argument that is no flag; NULL if there was none */
     const char *address;       /* HOST:PORT or unix:/path; NULL: the default */
     int64_t timeout_ns;        /* of each answer */
-    const sigset_t *wait_mask; /* as in fetch.h */
+    const sigset_t *wait_mask; /* as in reach.h */
     bool quiet;                /* say nothing of a daemon that does not answer */
 };
 

@@ -309,9 +309,9 @@ def run_daemon(*arguments, limit=20):
     return _run(DAEMON, arguments, limit)
 
 
-def run_ctl(*arguments, limit=20):
+def run_ctl(*arguments, limit=20, environment=None, prefix=()):
     """connhealthctl run to its end: (status, stdout, stderr)."""
-    return _run(CTL, arguments, limit)
+    return _run(CTL, arguments, limit, environment, prefix)
 
 
 def run_ctl_on_terminal(*arguments, columns=80, environment=None):
@@ -338,14 +338,14 @@ def run_ctl_on_terminal(*arguments, columns=80, environment=None):
 Result = collections.namedtuple("Result", "status stdout stderr")
 
 
-def _run(program, arguments, limit):
+def _run(program, arguments, limit, environment=None, prefix=()):
     done = subprocess.run(
-        [program, *map(str, arguments)],
+        [*prefix, program, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=seconds(limit),
-        env=sanitizer_environment(),
+        env={**sanitizer_environment(), **(environment or {})},
         check=False,
     )
     assert not REPORT.search(done.stderr), done.stderr

@@ -23,13 +23,14 @@ def needs_of_root():
 
 class Collector(Daemon):
     def __init__(self, directory, namespace, interval="1h", web=None, arguments=(), prefix=(),
-                 listen=None, **sockets):
+                 listen=None, environment=None, **sockets):
         super().__init__(
             directory,
             {"sockets": {"interval": interval, **sockets}, **({"web": web} if web else {})},
             prefix=[*namespace.prefix, *prefix],
             arguments=arguments,
             listen=listen,
+            environment=environment,
         )
 
     def start(self, wait=True):

@@ -4,9 +4,11 @@
 import socket
 
 import linux
+import pytest
 from collector import listener_of, trouble_of, unit_of
 from daemon import run_ctl
 from process import poll_until
+from system_bus import Bus
 
 
 def report(collector):
@@ -47,3 +49,47 @@ def test_a_full_accept_queue_is_shown_with_its_drops(namespace, collector):
             in lines), lines
     assert f"127.0.0.1:{port} 3 2 {drops} (no unit)" in lines, lines
 
+
+
+def test_without_an_address_the_default_port_is_asked(namespace, collect):
+    """In a namespace of its own the port is certainly free, or certainly ours."""
+    no_bus = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
+    nobody = run_ctl("sockets", prefix=namespace.prefix, environment=no_bus)
+    assert nobody.status == 1
+    assert nobody.stderr == ("connhealthctl sockets: 127.0.0.1:10337: Connection refused: "
+                             "is connhealthd running there?\n")
+    collect(listen="127.0.0.1:10337")
+    result = run_ctl("sockets", prefix=namespace.prefix, environment=no_bus)
+    assert (result.status, result.stderr) == (0, "")
+
+
+@pytest.fixture
+def bus():
+    made = Bus().start()
+    yield made
+    made.close()
+
+
+def test_a_bus_where_nobody_has_the_name(namespace, bus, collect):
+    """Then it is looked for elsewhere; what was tried is said."""
+    nobody = run_ctl("sockets", prefix=namespace.prefix, environment=bus.environment)
+    assert nobody.status == 1
+    assert nobody.stderr == (
+        "connhealthctl sockets: org.connhealth1 on the system bus: nobody has that name; "
+        "127.0.0.1:10337: Connection refused: is connhealthd running there?\n")
+    collect(listen="127.0.0.1:10337")
+    assert run_ctl("sockets", prefix=namespace.prefix, environment=bus.environment).status == 0
+
+
+def test_a_daemon_that_hangs_is_not_waited_for(namespace, bus, collect):
+    daemon = collect(environment=bus.environment)
+    bus.wait_name(daemon)
+    assert run_ctl("sockets", prefix=namespace.prefix, environment=bus.environment).status == 0
+    daemon.process.freeze()
+    try:
+        result = run_ctl("sockets", "--timeout=300ms", prefix=namespace.prefix,
+                         environment=bus.environment)
+    finally:
+        daemon.process.thaw()
+    assert result.status == 1
+    assert "org.connhealth1 on the system bus: " in result.stderr and "timed out" in result.stderr

@@ -20,7 +20,7 @@ PRODUCT = [path for path in SOURCES if not path.is_relative_to(ROOT / "tests")]
 PLACES = {
     r"microhttpd\.h": r"daemon/surface/http[^/]*",
     r"cjson/cJSON\.h": r"daemon/(surface|ctl)/json[^/]*|daemon/engine/target[^/]*",
-    r"systemd/sd-bus[^.]*\.h": r"daemon/bus/[^/]*",
+    r"systemd/sd-bus[^.]*\.h": r"daemon/bus/[^/]*|daemon/ctl/reach_bus\.c",
     r"systemd/.*\.h": r"daemon/.*",
     r"yaml\.h": r"daemon/engine/[^/]*",
     r"ares[^.]*\.h": r"probes/resolve[^/]*",

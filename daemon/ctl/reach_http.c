@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch.h"
+#include "reach.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -28,7 +28,7 @@
 static const int64_t connect_limit_ns = 3 * CH_NS_PER_S;
 
 struct exchange {
-    const struct ctl_fetch *request;
+    const struct ctl_request *request;
     char *reason;
     int64_t deadline_ns;
     int fd;
@@ -61,10 +61,8 @@ static int fail(const struct exchange *exchange, int status, const char *format,
 
 static int fail_errno(const struct exchange *exchange, int r)
 {
-    if (r == -EINTR) {
-        exchange->reason[0] = '\0';
-        return EXIT_RUNTIME;
-    }
+    if (r == -EINTR)
+        return r;
     if (r == -EMSGSIZE)
         return fail(exchange, EXIT_RUNTIME, "the answer is larger than %lu MiB", ANSWER_MAX >> 20);
     if (r == -ETIMEDOUT)
@@ -227,12 +225,12 @@ static int receive_all(struct exchange *exchange)
 
 static int send_request(const struct exchange *exchange)
 {
-    const struct ctl_fetch *request = exchange->request;
+    const char *resource = exchange->request->resource;
     char *text;
     int len = asprintf(&text,
-                       "%s %s HTTP/1.0\r\nHost: localhost\r\nUser-Agent: connhealthctl\r\n"
+                       "%s%s HTTP/1.0\r\nHost: localhost\r\nUser-Agent: connhealthctl\r\n"
                        "Content-Length: 0\r\n\r\n",
-                       request->method, request->path);
+                       resource ? "GET /api/v1/" : "POST /-/reload", resource ? resource : "");
     int r;
 
     if (len < 0)
@@ -242,7 +240,7 @@ static int send_request(const struct exchange *exchange)
     return r;
 }
 
-static int talk(struct exchange *exchange, struct ctl_fetched *ret)
+static int talk(struct exchange *exchange, struct ctl_reply *ret)
 {
     struct ctl_response response;
     const char *fault;
@@ -255,6 +253,7 @@ static int talk(struct exchange *exchange, struct ctl_fetched *ret)
     fault = ctl_response_parse(exchange->bytes, exchange->len, &response);
     if (fault)
         return fail(exchange, EXIT_RUNTIME, "%s: is connhealthd running there?", fault);
+    ret->from = exchange->request->address;
     ret->status = response.status;
     ret->len = response.body_len;
     /* There is room for the NUL where the head was. */
@@ -264,7 +263,8 @@ static int talk(struct exchange *exchange, struct ctl_fetched *ret)
     return EXIT_FINE;
 }
 
-int ctl_fetch(const struct ctl_fetch *request, struct ctl_fetched *ret, char reason[CTL_REASON])
+int ctl_reach_http(const struct ctl_request *request, struct ctl_reply *ret,
+                   char reason[CTL_REASON])
 {
     struct exchange exchange = {.request = request,
                                 .reason = reason,
