@@ -56,8 +56,8 @@ static int check_as_json(const struct ctl_args *args, const char *path)
 static int print_help(void)
 {
     printf("Usage: connhealthctl check-config [FILE] [--json]\n\n"
-           "Reads FILE (default " CH_DEFAULT_CONFIG ") and the conf.d beside it, and\n"
-           "prints OK with counts, or every error with its line, column and key.\n");
+           "Reads FILE (default " CH_DEFAULT_CONFIG ") and the conf.d beside it,\n"
+           "and prints OK with counts, or every error with its line, column and key.\n");
     return EXIT_FINE;
 }
 

@@ -8,6 +8,7 @@
 #include "build.h"
 #include "commands.h"
 #include "exit_status.h"
+#include "layout.h"
 
 static const struct {
     const char *name;
@@ -32,6 +33,7 @@ static const struct {
      ctl_check_config},
 };
 
+enum { USAGE_WIDTH = 25 };
 #define COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static int print_help(void)
@@ -42,12 +44,12 @@ static int print_help(void)
         char usage[64];
 
         snprintf(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].arguments);
-        printf("  %-24s %s\n", usage, commands[i].help);
+        layout_row(usage, USAGE_WIDTH, commands[i].help);
     }
-    printf(
-        "\n  --help, --version, and --help behind each command\n"
-        "\nExit status: 0 fine, 1 a failure at run time (of probe: the probe failed), 2 unusable\n"
-        "arguments or configuration.\n");
+    printf("\n  --help, --version, and --help behind each command\n\n");
+    layout_wrap(0, 0,
+                "Exit status: 0 fine, 1 a failure at run time (of probe: the probe failed), 2 "
+                "unusable arguments or configuration.");
     return EXIT_FINE;
 }
 

@@ -298,8 +298,8 @@ static void print_options(const struct ch_probe_ops *kind)
 static int print_help(void)
 {
     printf("Usage: connhealthctl probe HOST:PORT [flags]\n\n"
-           "One attempt from this host, without a daemon: what failed, where, why, and what to\n"
-           "look at. Exit status 1 if it failed.\n\n");
+           "One attempt from this host, without a daemon: what failed, where, why, and what\n"
+           "to look at. Exit status 1 if it failed.\n\n");
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (flags[i].help)
             layout_row(flags[i].usage, HELP_WIDTH, flags[i].help);

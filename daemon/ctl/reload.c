@@ -11,8 +11,9 @@ static int print_help(void)
     printf("Usage: connhealthctl reload [flags]\n\n"
            "The daemon reads its configuration again. If there is an error in it, each is a\n"
            "line on stderr, the exit status is 2, and the old configuration goes on running.\n"
-           "Over D-Bus root alone may ask for it, over HTTP the daemon must have been started\n"
-           "with --web.enable-lifecycle; systemctl reload connhealthd does it in any case.\n\n");
+           "Over D-Bus root alone may ask for it, over HTTP the daemon must have been\n"
+           "started with --web.enable-lifecycle; systemctl reload connhealthd does it in any\n"
+           "case.\n\n");
     ctl_question_help();
     return EXIT_FINE;
 }

@@ -24,9 +24,9 @@ struct request {
 static int print_help(void)
 {
     printf("Usage: connhealthctl show TARGET [flags]\n\n"
-           "TARGET, as it is written in the configuration: each probe of it, its last failure\n"
-           "with the evidence, and its latest failures and changes. With --json those elements\n"
-           "of /api/v1/targets and /api/v1/events.\n\n");
+           "TARGET, as it is written in the configuration: each probe of it, its last\n"
+           "failure with the evidence, and its latest failures and changes. With --json\n"
+           "those elements of /api/v1/targets and /api/v1/events.\n\n");
     layout_row("--group NAME", HELP_WIDTH, "in this group alone");
     layout_row("--lines NUMBER", HELP_WIDTH, "of the history (default 10)");
     ctl_question_help();

@@ -22,8 +22,8 @@ enum { HELP_WIDTH = 21, NAME_WIDTH = 15 };
 static int print_help(void)
 {
     printf("Usage: connhealthctl status [flags]\n\n"
-           "How the daemon does, and its probes: those that fail first, for how long, and why.\n"
-           "Of more than %d probes those alone that fail. With --json the body of\n"
+           "How the daemon does, and its probes: those that fail first, for how long, and\n"
+           "why. Of more than %d probes those alone that fail. With --json the body of\n"
            "/api/v1/status. The exit status is 0 even if probes fail, but for --check.\n\n",
            ALL_MAX);
     layout_row("--check", HELP_WIDTH, "exit status 1 if a probe fails");

@@ -19,8 +19,8 @@ enum { HELP_WIDTH = 21 };
 static int print_help(void)
 {
     printf("Usage: connhealthctl targets [flags]\n\n"
-           "Every probe of every target, in the order of the configuration: whether it fails,\n"
-           "for how long, and why. With --json the body of /api/v1/targets.\n\n");
+           "Every probe of every target, in the order of the configuration: whether it\n"
+           "fails, for how long, and why. With --json the body of /api/v1/targets.\n\n");
     layout_row("--failing", HELP_WIDTH, "those alone that fail");
     layout_row("--group NAME", HELP_WIDTH, "those of this group alone");
     layout_row("--names", HELP_WIDTH, "the targets' names alone, one a line");

@@ -67,6 +67,7 @@ def test_help_names_every_command():
     result = run_ctl("--help")
     assert (result.status, result.stderr) == (0, "")
     assert all(command in result.stdout for command in COMMANDS)
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -75,6 +76,7 @@ def test_every_command_has_help(command):
     assert (result.status, result.stderr) == (0, "")
     assert result.stdout.startswith(f"Usage: connhealthctl {command} ")
     assert "--json" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_help_of_probe_names_every_option_of_every_kind():
