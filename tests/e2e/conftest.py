@@ -12,15 +12,20 @@ import story as tale  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def story(tmp_path_factory):
-    """The whole of it, told once; the tests look at what was seen."""
+def network():
     missing = net.requirements()
     if missing:
         pytest.fail(missing, pytrace=False)
-    with net.Net() as network:
-        told = tale.Story(network, tmp_path_factory.mktemp("story"))
-        try:
-            told.run()
-            yield told
-        finally:
-            told.close()
+    with net.Net() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def story(network, tmp_path_factory):
+    """The whole of it, told once; the tests look at what was seen."""
+    told = tale.Story(network, tmp_path_factory.mktemp("story"))
+    try:
+        told.run()
+        yield told
+    finally:
+        told.close()

@@ -67,9 +67,12 @@ class Program:
 
     def get(self, path, **query):
         """(status, body)"""
+        return self.request("GET", path + ("?" + urllib.parse.urlencode(query) if query else ""))
+
+    def request(self, method, path, body=None, headers=None):
         connection = _Connection(self.namespace, self.port)
         with contextlib.closing(connection):
-            connection.request("GET", path + ("?" + urllib.parse.urlencode(query) if query else ""))
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read()
 
@@ -91,8 +94,26 @@ class Prometheus(Program):
 
 
 class Alertmanager(Program):
+    """With the shipped configuration, made quicker."""
+
+    def __init__(self, namespace, directory, webhook_port):
+        port = unused_port(namespace)
+        source = (ROOT / "deploy/prometheus/alertmanager.yml").read_text()
+        config = directory / "alertmanager.yml"
+        config.write_text(scaled.alertmanager(source, FACTOR, f"http://127.0.0.1:{webhook_port}/"))
+        super().__init__(namespace, directory, [
+            program("prometheus-alertmanager"), f"--config.file={config}",
+            f"--storage.path={directory}/alertmanager", "--cluster.listen-address=",
+            f"--web.listen-address=127.0.0.1:{port}"], port)
+
     def alerts(self):
         return self.json("/api/v2/alerts")
+
+    def post(self, alerts):
+        """alerts: their labels."""
+        status, body = self.request("POST", "/api/v2/alerts", json.dumps(
+            [{"labels": labels} for labels in alerts]), {"Content-Type": "application/json"})
+        assert status == 200, body
 
 
 class Webhook:
@@ -151,7 +172,8 @@ class Stack:
         try:
             self.webhook = self._enter(Webhook(self.namespace))
             self.daemon = self._daemon(configuration)
-            self.alertmanager = self._alertmanager()
+            self.alertmanager = self._enter(
+                Alertmanager(self.namespace, directory, self.webhook.port))
             self.prometheus = self._prometheus()
         except BaseException:
             self._undo.close()
@@ -174,16 +196,6 @@ class Stack:
                 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"', "sh", DAEMON,
                 f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
         return self._enter(Program(self.namespace, self.directory, argv, port))
-
-    def _alertmanager(self):
-        port = unused_port(self.namespace)
-        source = (ROOT / "deploy/prometheus/alertmanager.yml").read_text()
-        config = self.write("alertmanager.yml", scaled.alertmanager(
-            source, FACTOR, f"http://127.0.0.1:{self.webhook.port}/"))
-        return self._enter(Alertmanager(self.namespace, self.directory, [
-            program("prometheus-alertmanager"), f"--config.file={config}",
-            f"--storage.path={self.directory}/alertmanager", "--cluster.listen-address=",
-            f"--web.listen-address=127.0.0.1:{port}"], port))
 
     def _prometheus(self):
         port = unused_port(self.namespace)

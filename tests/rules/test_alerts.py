@@ -96,6 +96,14 @@ case("HeartbeatLoss", UNDER,
      probe("heartbeat", gauge((10, 1), (0.75, 0), (10, 1)),
            failures={"timeout": counter((10, 0), (0.75, 3), (10, 0))}),
      {"10m30s": [], "11m": [], "12m": [], "15m": []})
+case("HeartbeatLoss", FIRES,  # too few resets to be a spike
+     probe("connect", gauge((30, 1))) + probe("heartbeat", gauge((10, 1), (10, 0)),
+                                              failures={"reset": counter((10, 0), (0.5, 4), (9.5, 0))}),
+     {"12m": ["HeartbeatLoss"]})
+case("HeartbeatLoss", UNDER,  # resets say more
+     probe("connect", gauge((30, 1))) + probe("heartbeat", gauge((10, 1), (10, 0)),
+                                              failures={"reset": counter((10, 0), (10, 40))}),
+     {"12m": ["ResetSpike"], "19m": ["ResetSpike"]})
 case("HeartbeatLoss", FLAPPING,
      probe("connect", gauge((30, 1))) + probe("heartbeat", gauge((10, 1), *[(0.5, 0), (0.5, 1)] * 5),
                                               failures={"bad_reply": counter((10, 0), (5, 10))}),
@@ -146,6 +154,8 @@ case("ResetSpike", UNDER, resets((60, 0), (1, 4), (30, 0)), {f"{m}m": [] for m i
 case("ResetSpike", UNDER, resets(*[(59, 0), (1, 1)] * 4), {f"{m}m": [] for m in range(1, 240, 7)})
 case("ResetSpike", UNDER,  # as always: 3 a minute for hours, then 6
      resets((120, 360), (10, 60)), {"100m": [], "123m": [], "129m": []})
+case("ResetSpike", UNDER,  # three and a half times as many as ever
+     resets((120, 288), (10, 84)), {"100m": [], "124m": [], "126m": [], "129m": []})
 case("ResetSpike", FLAPPING, resets((60, 0), (1, 6), (6, 0), (1, 8), (30, 0)),
      {f"{m}m": ["ResetSpike"] for m in range(63, 72)} | {"85m": []})
 
@@ -157,10 +167,12 @@ def timeouts(*spans, success=None):
 
 
 case("TimeoutSpike", FIRES, timeouts((60, 0), (1, 6), (30, 0)),
-     {"59m": [], "63m": ["TimeoutSpike"], "65m": ["TimeoutSpike"], "75m": []},
+     {"59m": [], "61m30s": [], "63m": ["TimeoutSpike"], "65m": ["TimeoutSpike"],
+      "69m": ["TimeoutSpike"], "75m": []},
      "timeouts of 10.0.0.1:6379 (redis)", "attempts timed out in five minutes")
 case("TimeoutSpike", UNDER, timeouts((60, 0), (1, 4), (30, 0)), {f"{m}m": [] for m in range(60, 75, 2)})
 case("TimeoutSpike", UNDER, timeouts((120, 360), (10, 60)), {"100m": [], "123m": [], "129m": []})
+case("TimeoutSpike", UNDER, timeouts((120, 288), (10, 84)), {"100m": [], "124m": [], "126m": [], "129m": []})
 case("TimeoutSpike", FLAPPING,  # neither is it down, nor is it well
      timeouts((60, 0), (10, 40), (30, 0), success=gauge((60, 1), *[(0.5, 0), (0.5, 1)] * 10, (30, 1))),
      {f"{m}m": ["TimeoutSpike"] for m in range(63, 72)} | {"85m": []})
@@ -180,14 +192,28 @@ def fleet(number, down, groups=1, minutes=5):
 
 
 case("GroupFailing", FIRES, fleet(40, 12), {"10m15s": [], "12m": ["GroupFailing", "TargetDown"],
-                                            "14m": ["GroupFailing", "TargetDown"], "25m": []},
+                                            "14m": ["GroupFailing", "TargetDown"],
+                                            "17m": ["GroupFailing"], "25m": []},
      "12 targets of group g0 fail, such as 10.0.0.", "Of 40 targets", "ConnhealthTargetDown (12)")
 case("GroupFailing", UNDER, fleet(40, 9), {"12m": ["TargetDown"], "14m": ["TargetDown"]})
 case("GroupFailing", UNDER, fleet(240, 12), {"12m": ["TargetDown"], "14m": ["TargetDown"]})
 case("GroupFailing", FLAPPING, fleet(20, 12, minutes=0.5), {"10m30s": [], "11m": [], "12m": []})
 
+
+
+def reset_everywhere(number):
+    """Each of number targets has six resets within a minute, and is well again."""
+    return build() + [row for index in range(number) for row in probe(
+        "heartbeat", [1] * 120, target=f"10.0.0.{index}:80", failures={"reset": counter((15, 0), (1, 6), (14, 0))})]
+
+
+case("GroupFailing", FIRES,  # the one for all is there before the many
+     reset_everywhere(12), {"16m": [], "16m45s": ["GroupFailing"], "17m30s": ["GroupFailing", "ResetSpike"]},
+     "ConnhealthResetSpike (12)")
+
 case("FleetFailing", FIRES, fleet(20, 9, groups=3),
-     {"12m": ["FleetFailing", "TargetDown"], "14m": ["FleetFailing", "TargetDown"], "25m": []},
+     {"12m": ["FleetFailing", "TargetDown"], "14m": ["FleetFailing", "TargetDown"], "17m": ["FleetFailing"],
+      "25m": []},
      "27 targets fail in several groups of connhealth", "g0 (9)", "ConnhealthTargetDown (27)")
 case("FleetFailing", UNDER, fleet(20, 8, groups=3), {"12m": ["TargetDown"], "14m": ["TargetDown"]})
 case("FleetFailing", UNDER, fleet(60, 30), {"12m": ["GroupFailing", "TargetDown"]})

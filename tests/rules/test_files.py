@@ -102,3 +102,8 @@ def test_many_are_told_before_each(name):
     group = alerts()["ConnhealthGroupFailing"]
     first = seconds(alerts()[name].get("for", "0s"))
     assert first == 0 or seconds(group["for"]) <= first - 30
+
+
+def test_the_readme_lists_every_alert():
+    rows = re.findall(r"^\| (`Connhealth.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(alerts())
