@@ -62,7 +62,7 @@ class Story:
                        group("unread", heartbeat=BULK), group("routed", heartbeat=PING),
                        group("well", heartbeat=PING, keepalive=keepalive),
                        group("pair", ports=(PORT, PORT + 1))],
-            "sockets": {"interval": "1s"}, "responder": {"listen": ["127.0.0.1:10338"]}})
+            "sockets": {"interval": "1s"}})
 
     # -- what happens
 

@@ -217,6 +217,7 @@ case("FleetFailing", FIRES, fleet(20, 9, groups=3),
      "27 targets fail in several groups of connhealth", "g0 (9)", "ConnhealthTargetDown (27)")
 case("FleetFailing", UNDER, fleet(20, 8, groups=3), {"12m": ["TargetDown"], "14m": ["TargetDown"]})
 case("FleetFailing", UNDER, fleet(60, 30), {"12m": ["GroupFailing", "TargetDown"]})
+case("FleetFailing", UNDER, fleet(220, 9, groups=3), {"12m": ["TargetDown"]})
 case("FleetFailing", FLAPPING, fleet(20, 9, groups=3, minutes=0.5), {"11m": [], "12m": []})
 
 
@@ -247,7 +248,7 @@ def drops(*spans):
 
 
 case("AcceptQueueOverflow", FIRES, drops((10, 0), (2, 20), (30, 0)),
-     {"10m": [], "13m": ["AcceptQueueOverflow"], "16m": ["AcceptQueueOverflow"], "30m": []},
+     {"11m": [], "13m": ["AcceptQueueOverflow"], "16m": ["AcceptQueueOverflow"], "30m": []},
      "0.0.0.0:80 of web.service on observer:10337", "129 of 128 connections")
 case("AcceptQueueOverflow", UNDER, drops((10, 0), (2, 4), (30, 0)), {"12m": [], "13m": [], "15m": []})
 case("AcceptQueueOverflow", FLAPPING, drops((10, 0), *[(1, 6), (6, 0)] * 3, (10, 0)),
@@ -277,10 +278,10 @@ def retransmitted(*spans):
 
 
 case("RetransmissionRate", FIRES, retransmitted((60, 600), (10, 9000), (30, 0)),
-     {"59m": [], "66m": ["RetransmissionRate"], "69m": ["RetransmissionRate"], "89m": []},
+     {"59m": [], "64m": [], "66m": ["RetransmissionRate"], "69m": ["RetransmissionRate"], "89m": []},
      "app.service on observer:10337 retransmits", "segments a second")
 case("RetransmissionRate", UNDER, retransmitted((60, 600), (10, 5700)), {"66m": [], "69m": []})
-case("RetransmissionRate", UNDER, retransmitted((60, 36000), (10, 12000)), {"66m": [], "69m": []})
+case("RetransmissionRate", UNDER, retransmitted((60, 36000), (10, 21000)), {"66m": [], "69m": []})
 case("RetransmissionRate", FLAPPING, retransmitted((60, 0), *[(3, 9000), (5, 0)] * 2, (30, 0)),
      {f"{m}m": ["RetransmissionRate"] for m in range(64, 75)} | {"99m": []})
 
@@ -342,7 +343,7 @@ def lag(*spans):
                       for row in sample("connhealth_loop_lag_seconds_bucket", values, le=bound)]
 
 
-case("ProbesLate", FIRES, lag((10, 0), (15, 5)), {"10m": [], "20m": ["ProbesLate"]}, "serves its probes late")
+case("ProbesLate", FIRES, lag((10, 0), (15, 5)), {"10m": [], "13m": [], "20m": ["ProbesLate"]}, "serves its probes late")
 case("ProbesLate", UNDER, lag((10, 0), (15, 1)), {"16m": [], "20m": []})
 case("ProbesLate", FLAPPING, lag((10, 0), *[(0.5, 10), (6, 0)] * 3), {f"{m}m": [] for m in range(10, 29)})
 
@@ -354,9 +355,10 @@ def lost(events, *spans):
 
 
 case("EventsLost", FIRES, lost(10, (10, 0), (5, 50), (30, 0)),
-     {"10m": [], "14m": ["EventsLost"], "24m": ["EventsLost"], "44m": []}, "loses records of ended")
+     {"11m30s": [], "14m": ["EventsLost"], "24m": ["EventsLost"], "44m": []}, "loses records of ended")
 case("EventsLost", UNDER, lost(10, (10, 0), (5, 9), (30, 0)), {"14m": [], "16m": []})
 case("EventsLost", UNDER, lost(1000, (10, 0), (5, 50), (30, 0)), {"14m": [], "16m": []})
+case("EventsLost", UNDER, lost(150, (10, 0), (5, 50), (30, 0)), {"14m": [], "16m": [], "19m": []})
 case("EventsLost", FLAPPING, lost(10, (10, 0), *[(1, 30), (14, 0)] * 2, (30, 0)),
      {f"{m}m": ["EventsLost"] for m in range(13, 35)})
 
