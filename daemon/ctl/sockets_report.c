@@ -153,14 +153,23 @@ static void add_worst(struct table *table, const struct cJSON *worst)
               json_get_text(worst, "local"), remote ? " to " : "", json_get_text(worst, "remote"));
 }
 
+/* Connections pass through most of these states in the course of their lives: what
+ * began just now need not alarm anybody. */
+static enum layout_paint paint_of(const struct cJSON *worst)
+{
+    return json_get_number(worst, "age_seconds") < 1 ? LAYOUT_PLAIN : LAYOUT_BAD;
+}
+
 static void add_troubles(struct table *table, const char *where, const struct cJSON *object)
 {
     for (const struct cJSON *item = json_first(json_get(object, "troubles")); item;
          item = json_next(item)) {
+        const struct cJSON *worst = json_get(item, "worst");
+
         table_add(table, LAYOUT_PLAIN, "%s", where);
-        table_add(table, LAYOUT_BAD, "%s", json_get_text(item, "trouble"));
+        table_add(table, paint_of(worst), "%s", json_get_text(item, "trouble"));
         table_add(table, LAYOUT_PLAIN, "%" PRIu64, json_get_count(item, "sockets"));
-        add_worst(table, json_get(item, "worst"));
+        add_worst(table, worst);
     }
 }
 

@@ -177,6 +177,14 @@ def test_the_report_keeps_to_the_terminal(impostor, columns):
     assert any(len(line) > 100 for line in whole.splitlines())  # one line a row
 
 
+def test_what_began_just_now_alarms_nobody(impostor):
+    troubles = [{"trouble": name, "sockets": 1, "worst": {"age_seconds": age}}
+                for name, age in (("young", 0.5), ("old", 5))]
+    body = sockets_body(units=[{"unit": "a", "troubles": troubles}])
+    text = run_ctl_on_terminal("sockets", "--address", impostor(answer(body)))
+    assert "\033[1;31mold" in text and "young" in text and "\033[1;31myoung" not in text
+
+
 def test_no_trouble(impostor):
     result = run_ctl("sockets", "--address", impostor(answer(sockets_body())))
     assert "No connection is in trouble now.\n" in result.stdout
