@@ -127,16 +127,21 @@ struct reader {
     const char *at, *end;
 };
 
-static bool skip(struct reader *reader, const char *token)
+static bool take(struct reader *reader, const char *token)
 {
     size_t len = strlen(token);
 
-    while (reader->at < reader->end && strchr(" \t\r\n", *reader->at) && *reader->at)
-        reader->at++;
     if ((size_t)(reader->end - reader->at) < len || memcmp(reader->at, token, len) != 0)
         return false;
     reader->at += len;
     return true;
+}
+
+static bool skip(struct reader *reader, const char *token)
+{
+    while (reader->at < reader->end && strchr(" \t\r\n", *reader->at) && *reader->at)
+        reader->at++;
+    return take(reader, token);
 }
 
 bool json_read_each(const char *text, size_t len, const char *key,
@@ -145,8 +150,8 @@ bool json_read_each(const char *text, size_t len, const char *key,
     struct reader reader = {.at = text, .end = text + len};
     bool more;
 
-    if (!skip(&reader, "{") || !skip(&reader, "\"") || !skip(&reader, key) ||
-        !skip(&reader, "\"") || !skip(&reader, ":") || !skip(&reader, "["))
+    if (!skip(&reader, "{") || !skip(&reader, "\"") || !take(&reader, key) ||
+        !take(&reader, "\"") || !skip(&reader, ":") || !skip(&reader, "["))
         return false;
     more = !skip(&reader, "]");
     while (more) {
