@@ -88,6 +88,15 @@ def test_it_heeds_the_variables(name, panel, expression):
         assert 'job=~"$job"' in selector, "a metric that is not narrowed to what was chosen"
 
 
+@EXPRESSIONS
+def test_one_value_is_no_regular_expression(name, panel, expression):
+    """Grafana escapes the values of a variable that may have many, and no others."""
+    many = {variable["name"]: variable.get("multi") for variable in
+            grafana.dashboards()[name]["templating"]["list"]}
+    for operator, variable in re.findall(r'\w+(=~?)"\$(\w+)"', expression):
+        assert operator == ("=~" if many[variable] else "="), variable
+
+
 @pytest.mark.parametrize("name,variable,query", grafana.variables())
 def test_its_variables_list_what_is_there(name, variable, query):
     metric, label = re.fullmatch(r"label_values\((.*), (\w+)\)", query).groups()
