@@ -15,7 +15,7 @@
 #define BLOCKING_CALL_US UINT64_C(3000000)
 
 /* Signals, timers and systemd's watchdog come before what others ask of us. */
-#define PRIORITY_BUS  10
+#define PRIORITY_BUS  BUS_PRIORITY
 #define PRIORITY_WORK 20
 
 int bus_arm(sd_event_source *source, uint64_t after_us)
@@ -31,6 +31,7 @@ static void disconnect(struct ch_bus *bus)
     sd_event_source_set_enabled(bus->tick, SD_EVENT_OFF);
     bus_jobs_drop(bus);
     bus_probes_drop(bus);
+    bus_login_end(bus);
     /* Without a flush: whoever does not read must not hold up a stop. */
     bus->bus = sd_bus_close_unref(bus->bus);
 }
@@ -98,6 +99,8 @@ static int set_up(struct ch_bus *bus)
                                      bus);
     if (r >= 0)
         r = sd_bus_attach_event(bus->bus, bus->event, PRIORITY_BUS);
+    if (r >= 0)
+        r = bus_login_begin(bus);
     return r < 0 ? r : sd_bus_request_name_async(bus->bus, NULL, BUS_NAME, 0, on_name, bus);
 }
 
@@ -117,7 +120,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context)
     return 0;
 }
 
-static int add_timer(struct ch_bus *bus, sd_event_time_handler_t handler, sd_event_source **ret)
+int bus_add_timer(struct ch_bus *bus, sd_event_time_handler_t handler, sd_event_source **ret)
 {
     int r =
         sd_event_add_time_relative(bus->event, ret, CLOCK_MONOTONIC, 0, ACCURACY_US, handler, bus);
@@ -129,10 +132,10 @@ static int add_timer(struct ch_bus *bus, sd_event_time_handler_t handler, sd_eve
 
 static int add_sources(struct ch_bus *bus)
 {
-    int r = add_timer(bus, on_retry, &bus->retry);
+    int r = bus_add_timer(bus, on_retry, &bus->retry);
 
     if (r >= 0)
-        r = add_timer(bus, bus_tell_tick, &bus->tick);
+        r = bus_add_timer(bus, bus_tell_tick, &bus->tick);
     if (r >= 0)
         r = sd_event_add_defer(bus->event, &bus->work, bus_jobs_work, bus);
     if (r >= 0)
@@ -144,6 +147,8 @@ static int add_sources(struct ch_bus *bus)
                             EPOLLIN, bus_probe_answered, bus);
     if (r >= 0)
         r = sd_event_source_set_priority(bus->answered, PRIORITY_BUS);
+    if (r >= 0)
+        r = bus_login_add_sources(bus);
     return r < 0 ? r : bus_arm(bus->retry, 0);
 }
 
@@ -157,6 +162,7 @@ int ch_bus_new(const struct ch_bus_parts *parts, struct sd_event *event, struct 
     bus->parts = *parts;
     bus->event = sd_event_ref(event);
     bus->jobs_end = &bus->jobs;
+    bus->inhibitor = -1;
     bus->wait_us = RETRY_FIRST_US;
     r = add_sources(bus);
     if (r < 0) {
@@ -177,6 +183,8 @@ struct ch_bus *ch_bus_free(struct ch_bus *bus)
     sd_event_source_disable_unref(bus->tick);
     sd_event_source_disable_unref(bus->work);
     sd_event_source_disable_unref(bus->answered);
+    sd_event_source_disable_unref(bus->wake);
+    sd_event_source_disable_unref(bus->rested);
     sd_event_unref(bus->event);
     free(bus);
     return NULL;

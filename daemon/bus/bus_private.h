@@ -47,6 +47,11 @@ struct ch_bus {
     struct bus_probing *probings;
     size_t demand_count; /* attempts asked for and not answered yet */
 
+    /* login.c */
+    sd_event_source *wake, *rested;
+    int inhibitor; /* holds a sleep or shutdown up until it is closed; -1: none */
+    bool sleeping, ending;
+
     /* told last: tell.c */
     uint64_t loaded_us;
     uint64_t generation;
@@ -90,6 +95,11 @@ int bus_probe_answered(sd_event_source *source, int fd, uint32_t events, void *c
 void bus_probes_drop(struct ch_bus *bus); /* nobody waits for them any more */
 void bus_probes_free(struct ch_bus *bus);
 
+/* login.c: sleep and shutdown of the machine */
+int bus_login_add_sources(struct ch_bus *bus);
+int bus_login_begin(struct ch_bus *bus); /* on a new connection */
+void bus_login_end(struct ch_bus *bus);
+
 /* tell.c: the properties that change, and the signals */
 uint32_t bus_count_failing(struct ch_bus *bus);
 void bus_tell_begin(struct ch_bus *bus);
@@ -98,7 +108,9 @@ int bus_tell_tick(sd_event_source *source, uint64_t usec, void *context);
 /* manager.c */
 extern const sd_bus_vtable bus_manager_vtable[];
 
-/* Once: bus.c keeps time of it. */
+/* Sources of bus.c's kind: later than what the daemon itself does. */
+#define BUS_PRIORITY 10
+int bus_add_timer(struct ch_bus *bus, sd_event_time_handler_t handler, sd_event_source **ret);
 int bus_arm(sd_event_source *source, uint64_t after_us);
 
 #endif

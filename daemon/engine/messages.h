@@ -25,6 +25,18 @@
       "A reload failed, and the configuration from before is still in force. The lines before "    \
       "this one name each mistake with its file, line and column. connhealthctl check-config "     \
       "looks at the file without a reload.")                                                       \
+    X(SLEEP, "f14601f3d433448390174a29e1b35d13", "Probing rests while the machine sleeps",         \
+      "login1 has announced that the machine goes to sleep. Connections were closed, a responder " \
+      "said goodbye to its clients, and nothing is counted as a failure.")                         \
+    X(RESUME, "d6fc674914654ae7a8f14b017401270a", "Probing goes on",                               \
+      "The machine has slept and is awake, or does not go down after all. Probes begin at their "  \
+      "usual times.")                                                                              \
+    X(SLEPT, "057849a142454a10955639cff9ad308e", "The machine slept without a warning",            \
+      "The clock shows that the machine was suspended, and login1 had not announced it. "          \
+      "Connections are made anew; what had failed since is not counted.")                          \
+    X(SHUTDOWN, "58a589bff3254cd9ad3604342a84116a", "The machine goes down",                       \
+      "login1 has announced a shutdown. The responder said goodbye to its clients, which tells "   \
+      "them apart from a crash.")                                                                  \
     X(COUNTERS_RESTORED, "950891dcb091469e981af79cd7abd5b0", "The counters go on",                 \
       "The daemon was restarted, and @CONNHEALTH_PROBES@ probes count on from where the process "  \
       "before ended. Others are new, or were not there before.")                                   \

@@ -2,17 +2,16 @@
 #include "prober.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "connhealth/clock.h"
 #include "connhealth/container.h"
-#include "connhealth/responder.h"
 #include "log.h"
-#include "schedule.h"
+#include "prober_private.h"
 
 /* Confirming connects: so many a second, after a burst. A break of thousands of
  * connections at once is confirmed by a sample of them. */
@@ -22,26 +21,6 @@
 /* Each runner has a timer, each dial and each confirming connect one. */
 #define TIMERS_PER_RUNNER 2
 #define TIMERS_BESIDE     1024
-
-struct ch_prober_thread {
-    struct ch_schedule schedule;
-    struct ch_loop *loop;
-    struct ch_resolver *resolver;
-    struct ch_confirm_budget *budget;
-    struct ch_responder *responder;
-    bool responds; /* as the configuration that runs asks for */
-    struct ch_responder_passed *passed;
-    size_t passed_count;
-    struct ch_responder_counters *counters;
-    struct ch_generation *generation; /* the one that runs */
-    _Atomic(struct ch_generation *) retired;
-    _Atomic(struct ch_demand *) answered; /* the newest first */
-    int answered_fd;
-    struct ch_task pulse;
-    atomic_bool pulse_posted;
-    pthread_t thread;
-    bool running;
-};
 
 /* A generation on its way; keep[i] says that series i goes on undisturbed. That
  * is found out on the thread that reloads: comparing the settings of 100,000
@@ -88,7 +67,7 @@ static void tell_unused(const struct ch_prober_thread *prober)
     }
 }
 
-static int start_responder(struct ch_prober_thread *prober, const struct ch_config *config,
+int prober_start_responder(struct ch_prober_thread *prober, const struct ch_config *config,
                            struct ch_addr *ret_failed)
 {
     struct ch_responder_limits limits = {
@@ -136,13 +115,13 @@ static void take_over(struct ch_generation *generation, struct ch_generation *pr
     }
 }
 
-static void end_runners(struct ch_generation *generation)
+void prober_end_runners(struct ch_generation *generation)
 {
     for (size_t i = 0; generation && i < generation->series_count; i++)
         generation->series[i].runner = ch_runner_free(generation->series[i].runner);
 }
 
-static int start_runners(struct ch_schedule *schedule, struct ch_generation *generation)
+int prober_start_runners(struct ch_schedule *schedule, struct ch_generation *generation)
 {
     int r = 0;
 
@@ -172,11 +151,13 @@ static int take_generation(struct handover *handover, struct ch_addr *ret_failed
     handover->generation = NULL;
     prober->schedule.close_by_reset = ch_schedule_wants_reset(generation);
     take_over(generation, previous, handover->keep);
-    end_runners(previous);
-    r = start_runners(&prober->schedule, generation);
-    if (!prober->responds ||
-        !same_listeners(previous ? previous->config : NULL, generation->config))
-        responder = start_responder(prober, generation->config, ret_failed);
+    prober_end_runners(previous);
+    r = prober->rest == CH_REST_ALL ? 0 : prober_start_runners(&prober->schedule, generation);
+    if (prober->rest != CH_REST_NONE)
+        prober->responds = false;
+    else if (!prober->responds ||
+             !same_listeners(previous ? previous->config : NULL, generation->config))
+        responder = prober_start_responder(prober, generation->config, ret_failed);
     /* Freeing 100,000 targets would hold up the probes: that is left to
      * ch_prober_pulse(). */
     ch_generation_unref(atomic_exchange(&prober->retired, previous));
@@ -190,7 +171,7 @@ static void free_handover(struct handover *handover)
     free(handover);
 }
 
-static void log_failure(int r, const struct ch_addr *failed)
+void prober_log_failure(int r, const struct ch_addr *failed)
 {
     char address[CH_ADDR_TEXT];
 
@@ -209,7 +190,7 @@ static void on_handover(struct ch_task *task)
     int r = take_generation(handover, &failed);
 
     if (r < 0)
-        log_failure(r, &failed);
+        prober_log_failure(r, &failed);
     free_handover(handover);
 }
 
@@ -250,64 +231,7 @@ static void on_pulse(struct ch_task *task)
     struct ch_prober_thread *prober = ch_container_of(task, struct ch_prober_thread, pulse);
 
     atomic_store(&prober->pulse_posted, false);
-}
-
-static void on_answered(struct ch_demand *demand)
-{
-    struct ch_prober_thread *prober = demand->prober;
-    uint64_t one = 1;
-    ssize_t written;
-
-    demand->next = atomic_load(&prober->answered);
-    while (!atomic_compare_exchange_weak(&prober->answered, &demand->next, demand))
-        ;
-    written = write(prober->answered_fd, &one, sizeof(one)); /* EAGAIN: readable already */
-    (void)written;
-}
-
-static void on_demand(struct ch_task *task)
-{
-    struct ch_demand *demand = ch_container_of(task, struct ch_demand, task);
-    struct ch_generation *generation = demand->prober->generation;
-    /* Another one only if what was asked about was never applied. */
-    struct ch_runner *runner =
-        generation == demand->generation ? generation->series[demand->series].runner : NULL;
-
-    if (runner) {
-        ch_runner_demand(runner, demand);
-        return;
-    }
-    demand->result = -ECANCELED;
-    on_answered(demand);
-}
-
-void ch_prober_demand(struct ch_prober_thread *prober, struct ch_demand *demand)
-{
-    demand->prober = prober;
-    demand->task.run = on_demand;
-    ch_loop_post(prober->loop, &demand->task);
-}
-
-int ch_prober_answered_fd(const struct ch_prober_thread *prober)
-{
-    return prober->answered_fd;
-}
-
-struct ch_demand *ch_prober_answered(struct ch_prober_thread *prober)
-{
-    uint64_t value;
-    ssize_t n = read(prober->answered_fd, &value, sizeof(value)); /* EAGAIN: nothing new */
-
-    (void)n;
-    return atomic_exchange(&prober->answered, NULL);
-}
-
-static void free_answered(struct ch_prober_thread *prober)
-{
-    for (struct ch_demand *demand = ch_prober_answered(prober), *next; demand; demand = next) {
-        next = demand->next;
-        ch_demand_free(demand);
-    }
+    prober_look_for_sleep(prober);
 }
 
 int ch_prober_new(struct ch_events *events, struct ch_changes *changes,
@@ -321,7 +245,9 @@ int ch_prober_new(struct ch_events *events, struct ch_changes *changes,
     prober->counters = counters;
     prober->pulse.run = on_pulse;
     prober->answered_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    r = prober->answered_fd < 0 ? -errno : ch_loop_new(&prober->loop);
+    prober->rested_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    prober_rest_init(prober);
+    r = prober->answered_fd < 0 || prober->rested_fd < 0 ? -errno : ch_loop_new(&prober->loop);
     if (r == 0)
         r = ch_resolver_new(prober->loop, &prober->resolver);
     if (r == 0)
@@ -337,7 +263,8 @@ int ch_prober_new(struct ch_events *events, struct ch_changes *changes,
                    .confirm_budget = prober->budget},
         .events = events,
         .changes = changes,
-        .answered = on_answered,
+        .answered = prober_answered,
+        .slept_ns = ch_clock_slept_most(),
     };
     *ret = prober;
     return 0;
@@ -404,16 +331,18 @@ struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober)
     if (!prober)
         return NULL;
     ch_prober_stop(prober);
-    end_runners(prober->generation);
+    prober_end_runners(prober->generation);
     ch_generation_unref(prober->generation);
     ch_generation_unref(prober->retired);
     ch_responder_free(prober->responder);
     ch_resolver_free(prober->resolver);
     ch_confirm_budget_free(prober->budget);
     ch_loop_free(prober->loop);
-    free_answered(prober);
+    prober_free_answered(prober);
     if (prober->answered_fd >= 0)
         close(prober->answered_fd);
+    if (prober->rested_fd >= 0)
+        close(prober->rested_fd);
     free(prober);
     return NULL;
 }

@@ -39,6 +39,14 @@ void ch_prober_stop(struct ch_prober_thread *prober);
  * NULL, returns NULL. */
 struct ch_prober_thread *ch_prober_free(struct ch_prober_thread *prober);
 
+/* Sleep and shutdown. At rest nothing is probed, and what is held is closed: none
+ * of that is a failure, and counters stay. A responder at rest has said goodbye
+ * to its clients and does not listen. Awake again, probes begin at their places.
+ * Main thread; the descriptor becomes readable when it has come into force. */
+enum ch_rest { CH_REST_NONE, CH_REST_RESPONDER, CH_REST_ALL };
+void ch_prober_rest(struct ch_prober_thread *prober, enum ch_rest rest);
+int ch_prober_rested_fd(const struct ch_prober_thread *prober);
+
 /* Before ch_prober_start(). */
 void ch_prober_lag_set(struct ch_prober_thread *prober, const struct ch_loop_lag *lag);
 const struct ch_loop_lag *ch_prober_lag(const struct ch_prober_thread *prober);

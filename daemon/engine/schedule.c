@@ -21,6 +21,9 @@
  * takes its turn first. Whatever it waits for, it is asked again after this. */
 #define EXPIRE_AGAIN_NS (2 * CH_CONFIRM_NS)
 
+/* A sleep that breaks nothing is none. */
+#define SLEPT_NS (500 * CH_NS_PER_MS)
+
 #define RETRY_FIRST_NS  (500 * CH_NS_PER_MS)
 #define RETRY_DOUBLINGS 7
 
@@ -94,6 +97,11 @@ int64_t ch_schedule_retry(uint32_t failures, int64_t interval, uint64_t seed)
     /* three quarters to the whole of it, so that a thousand connections that
      * broke together do not come back together */
     return wait - (int64_t)(seed % (uint64_t)(wait / 4 + 1));
+}
+
+bool ch_schedule_slept(const struct ch_schedule *schedule)
+{
+    return ch_clock_slept_least() > schedule->slept_ns + SLEPT_NS;
 }
 
 static bool may_choose(const struct ch_series *series)
@@ -211,6 +219,12 @@ static void on_finished(struct ch_probe *probe, const struct ch_evidence *eviden
 
     runner->demands = NULL;
     attempt.outcome = ch_classify(evidence);
+    if (!attempt.outcome.success && ch_schedule_slept(runner->schedule)) {
+        /* The machine's own sleep broke it; soon all is begun anew. */
+        plan_next(runner);
+        answer(runner, demands, -ECANCELED);
+        return;
+    }
     changed = ch_record_attempt(runner->series->record, &attempt);
     if (attempt.outcome.success)
         runner->failures = 0;

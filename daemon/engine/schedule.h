@@ -21,12 +21,15 @@ struct ch_schedule {
     struct ch_events *events;
     struct ch_changes *changes;
     bool close_by_reset; /* what `close: auto` means at present */
+    int64_t slept_ns;    /* of the machine, when the connections that are held were begun */
     /* a demand of a runner has its result */
     void (*answered)(struct ch_demand *demand);
 };
 
 struct ch_runner;
 
+/* Whether the machine has slept since then: what fails now may be of before. */
+bool ch_schedule_slept(const struct ch_schedule *schedule);
 /* The first place after now. */
 int64_t ch_schedule_next(int64_t now, int64_t offset, int64_t interval);
 /* The place of a series in its interval: 0 <= offset < interval. */

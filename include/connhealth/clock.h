@@ -29,4 +29,21 @@ static inline int64_t ch_clock_realtime(void)
     return ch_clock_read(CLOCK_REALTIME);
 }
 
+/* How long the machine has slept since boot: the boot clock goes on meanwhile, the
+ * monotonic one does not (clock_gettime(2)). Two clocks cannot be read at once:
+ * one answer is never too much, the other never too little. */
+static inline int64_t ch_clock_slept_least(void)
+{
+    int64_t boot = ch_clock_read(CLOCK_BOOTTIME);
+
+    return boot - ch_clock_monotonic();
+}
+
+static inline int64_t ch_clock_slept_most(void)
+{
+    int64_t monotonic = ch_clock_monotonic();
+
+    return ch_clock_read(CLOCK_BOOTTIME) - monotonic;
+}
+
 #endif
