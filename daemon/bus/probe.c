@@ -119,7 +119,8 @@ static void end_probing(struct ch_bus *bus, struct bus_probing *probing)
     *at = probing->next;
     if (probing->call && probing->cancelled) {
         sd_bus_reply_method_errorf(probing->call, BUS_ERROR_CANCELLED,
-                                   "a reload removed or changed the target meanwhile");
+                                   "a reload removed or changed the target meanwhile, or the "
+                                   "machine goes to sleep");
     } else if (probing->call) {
         r = send_outcomes(probing);
         if (r < 0)

@@ -32,8 +32,8 @@ def run(daemon, manager):
 def configuration(*targets, interval=None, responder=None, labels=None):
     group = {
         "name": "service",
-        "interval": interval or ms(100),
-        "timeout": ms(100) if interval is None else ms(1000),
+        "interval": interval or ms(400),
+        "timeout": ms(400) if interval is None else ms(1000),
         "connect": {},
         "heartbeat": dict(PING),
         "static_configs": [{"targets": list(targets), "labels": labels or {}}],
