@@ -2,9 +2,8 @@
 """The installed service's life under systemd: start, probes, reload, the watchdog, stop."""
 
 import json
-import subprocess
-import sys
 import pathlib
+import sys
 
 import pytest
 
@@ -93,6 +92,16 @@ def test_a_change_is_in_the_journal_with_its_fields(probing):
         ).splitlines()
     ]
     assert entries[-1]["CONNHEALTH_CATEGORY"] == "refused"
+
+
+def test_the_counters_survive_a_restart(probing):
+    """Five attempts a second: a restart that lost them could not have caught up."""
+    attempts = GREETER_SUCCESS.replace("probe_success", "probe_attempts_total")
+    before = probing.await_metric(attempts, lambda value: value and value > 50) and (
+        probing.metric(attempts))
+    probing.restart()
+    assert probing.metric(attempts) >= before
+    assert "counters" in probing.machine.journal("-u", UNIT, "--grep", "counters")
 
 
 def test_a_reload_takes_the_new_configuration(probing):

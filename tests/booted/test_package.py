@@ -56,17 +56,27 @@ def fixture_before(machine):
     return files_of(machine), accounts_of(machine)
 
 
-def test_an_upgrade_keeps_changed_configuration_and_restarts(before, service, newer):
-    changed = "groups: [{name: kept, connect: {}}]\n"
+def test_an_upgrade_restarts_and_keeps_configuration_and_counters(before, service, newer):
+    changed = """
+groups:
+  - name: kept
+    interval: 100ms
+    timeout: 100ms
+    connect: {}
+    static_configs: [{targets: ["127.0.0.1:7071"]}]
+"""
+    attempts = 'connhealth_probe_attempts_total{group="kept",target="127.0.0.1:7071",probe="connect"}'
     service.configure(changed)
-    old = service.pid
+    assert service.systemctl("reload").status == 0
+    service.await_metric(attempts, lambda value: value and value > 100)
+    old, counted = service.pid, service.metric(attempts)
     service.install(newer)
     assert service.machine.path(CONFIGURATION).read_text() == changed
     assert service.machine.path(DEFAULTS).read_text().endswith("# newer\n")  # was as shipped
     assert service.machine.ok("dpkg-query", "-W", "-f", "${Version}", "connhealthd").endswith("+newer")
     assert service.pid not in (0, old)
     assert service.show("UnitFileState")["UnitFileState"] == "enabled"
-    assert "kept" in service.get("/config")
+    assert service.metric(attempts) >= counted
 
 
 def test_an_upgrade_leaves_a_disabled_service_disabled(service, package):

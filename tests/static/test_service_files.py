@@ -87,3 +87,13 @@ def test_systemd_has_nothing_against_a_unit(unit, installed):
     there.write_text(re.sub("^Documentation=.*\n", "", text, flags=re.MULTILINE))
     result = run("systemd-analyze", "verify", there)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_package_is_built_from_what_the_build_needs():
+    """deploy/packages/build without what every build of a package has (build-essential)."""
+    lines = (ROOT / "deploy/packages/build").read_text().splitlines()
+    needed = {line for line in lines if line and not line.startswith("#")} - {"gcc", "libc6-dev"}
+    field = (ROOT / "deploy/debian/control").read_text().partition("Build-Depends:\n")[2]
+    listed = {re.split(r"[ ,(]", line.strip())[0] for line in
+              field.partition("Standards-Version")[0].splitlines()}
+    assert needed <= listed
