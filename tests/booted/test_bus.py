@@ -41,6 +41,21 @@ def test_it_can_be_looked_at_by_everybody_and_changed_by_root(service):
     poll_until(lambda: machine.ok(*failing).split()[1] == "1", WAIT, "one target fails")
 
 
+def test_connhealthctl_asks_the_running_service(service):
+    """Without an address: over D-Bus, which needs neither HTTP's lifecycle flag nor its port."""
+    machine = service.machine
+    service.configure(CLOSED)
+    machine.ok("connhealthctl", "reload")
+    row = poll_until(lambda: [line for line in machine.ok("connhealthctl", "targets").splitlines()
+                              if "port_closed" in line], WAIT, "one target fails")
+    assert "127.0.0.1:7071" in row[0]
+    assert machine.run("connhealthctl", "status", "--check").status == 1
+    assert "port_closed" in machine.ok("connhealthctl", "show", "127.0.0.1:7071")
+    service.configure("colour: red\n")
+    refused = machine.run("connhealthctl", "reload")
+    assert refused.status == 2 and "colour: is no key" in refused.err, refused
+
+
 def test_journalctl_explains_a_failure(service):
     service.configure(CLOSED)
     assert service.systemctl("restart").status == 0
