@@ -17,7 +17,8 @@
 #include "messages.h"
 #include "service.h"
 
-#define NAME "counters"
+#define NAME        "counters"
+#define EMPTY_STORE "FDSTOREREMOVE=1\nFDNAME=" NAME
 
 /* A hundred thousand targets take some 50 MB. */
 #define SIZE_MAX_KEPT ((off_t)1 << 30)
@@ -71,7 +72,7 @@ static int read_whole(int fd, char **ret_text, size_t *ret_size)
     return 0;
 }
 
-void ch_keep_restore(const struct ch_kept *counters)
+bool ch_keep_restore(const struct ch_kept *counters)
 {
     const char *reason = NULL;
     char *text = NULL, found[24];
@@ -79,22 +80,23 @@ void ch_keep_restore(const struct ch_kept *counters)
     int fd = find_passed(), r;
 
     if (fd < 0)
-        return;
+        return false;
     r = read_whole(fd, &text, &size);
     if (r == 0)
         r = ch_kept_read(counters, text, size, &series, &reason);
     free(text);
     close(fd);
-    sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" NAME);
+    sd_notify(0, EMPTY_STORE);
     if (r < 0) {
         ch_log_message(CH_LOG_WARN, ch_message_row(CH_MESSAGE_COUNTERS_REFUSED)->id,
                        "kept counters are no good, all begin at 0", "reason",
                        reason ? reason : strerror(-r), NULL); // NOLINT
-        return;
+        return false;
     }
     snprintf(found, sizeof(found), "%zu", series);
     ch_log_message(CH_LOG_INFO, ch_message_row(CH_MESSAGE_COUNTERS_RESTORED)->id,
                    "counters go on where the last process ended", "probes", found, NULL);
+    return true;
 }
 
 static int write_whole(int fd, const char *text, size_t size)
@@ -142,6 +144,7 @@ void ch_keep_store(const struct ch_kept *counters)
     if (!getenv("NOTIFY_SOCKET"))
         return;
     sd_notify(0, "EXTEND_TIMEOUT_USEC=" CH_SERVICE_STOP_US);
+    sd_notify(0, EMPTY_STORE); /* two would be one too many for the next to choose from */
     r = make_memfd(counters, &fd);
     if (r == 0) {
         r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" NAME, &fd, 1);

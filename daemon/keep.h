@@ -12,11 +12,14 @@
 #ifndef CH_DAEMON_KEEP_H
 #define CH_DAEMON_KEEP_H
 
+#include <stdbool.h>
+
 #include "kept.h"
 
 /* Before the prober starts. Without anything kept it does nothing; what is no
- * good is logged and passed over. */
-void ch_keep_restore(const struct ch_kept *counters);
+ * good is logged and passed over. True: counters go on, and are lost unless they
+ * are stored again. */
+bool ch_keep_restore(const struct ch_kept *counters);
 /* After the prober has ended. Without systemd it does nothing. */
 void ch_keep_store(const struct ch_kept *counters);
 

@@ -33,6 +33,7 @@ struct daemon {
     struct ch_loader *loader;
     struct ch_service *service;
     struct ch_bus *bus;
+    bool restored; /* the counters of the process before */
     struct ch_web *web;
     struct ch_family_writer families[2];
     struct ch_json_writer status;
@@ -267,7 +268,7 @@ static void watch_threads(struct daemon *self)
 }
 
 /* Before the first scrape, and before the prober counts. */
-static void restore_counters(struct daemon *self)
+static bool restore_counters(struct daemon *self)
 {
     struct ch_loop_lag lag = {.sum_ns = 0};
     struct ch_kept counters = {
@@ -275,10 +276,11 @@ static void restore_counters(struct daemon *self)
         .responder = &self->responder,
         .loop_lag = &lag,
     };
+    bool restored = ch_keep_restore(&counters);
 
-    ch_keep_restore(&counters);
     ch_prober_lag_set(self->prober, &lag);
     ch_generation_unref(counters.generation);
+    return restored;
 }
 
 static void store_counters(struct daemon *self)
@@ -306,7 +308,7 @@ static int start(struct daemon *self)
     if (status == EXIT_FINE)
         status = load(self);
     if (status == EXIT_FINE)
-        restore_counters(self);
+        self->restored = restore_counters(self);
     if (status == EXIT_FINE)
         status = start_sockets(self);
     if (status == EXIT_FINE)
@@ -327,7 +329,7 @@ static int start(struct daemon *self)
 }
 
 /* Readers first, then what they read. */
-static void stop(struct daemon *self, bool clean)
+static void stop(struct daemon *self, bool keep)
 {
     ch_http_free(self->http);
     ch_bus_free(self->bus);
@@ -335,7 +337,7 @@ static void stop(struct daemon *self, bool clean)
     ch_service_free(self->service);
     ch_sockets_free(self->sockets);
     ch_loader_free(self->loader);
-    if (clean) {
+    if (keep) {
         ch_prober_stop(self->prober);
         store_counters(self);
     }
@@ -355,7 +357,8 @@ static int run(struct daemon *self)
         if (r < 0)
             status = complain("the main loop failed", r);
     }
-    stop(self, status == EXIT_FINE);
+    /* A start that failed after it took the counters gives them back. */
+    stop(self, status == EXIT_FINE || self->restored);
     return status;
 }
 

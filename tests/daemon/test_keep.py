@@ -178,6 +178,19 @@ def test_a_changed_configuration_keeps_what_is_still_there(run, manager, server)
     assert third.value("connhealth_probe_attempts_total", probe="connect") == 0
 
 
+def test_a_start_that_fails_gives_them_back(run, manager, daemon, redis):
+    first = run(configuration(redis.address))
+    first.wait_success("connect")
+    first.stop()
+    kept = kept_of(manager.text(), redis.address, "connect")["attempts"]
+    with socket.create_server(("127.0.0.1", unused_port())) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        second = run(frozen(redis.address), listen=address, start=False)
+        assert second.start(wait=False).process.status() == 1
+    third = run(frozen(redis.address))
+    assert third.value("connhealth_probe_attempts_total", probe="connect") == kept
+
+
 def good_text(run, manager, service):
     first = run(configuration(service.address))
     first.wait_success("connect")
@@ -241,7 +254,8 @@ def test_a_stop_that_takes_long_asks_for_time(run, manager, redis):
     run(configuration(redis.address)).stop()
     said = [list(message) for message in manager.messages]
     stopping = said.index(["STOPPING", "EXTEND_TIMEOUT_USEC"])
-    assert said[stopping + 1:] == [["EXTEND_TIMEOUT_USEC"], ["FDSTORE", "FDNAME"], ["BARRIER"]]
+    assert said[stopping + 1:] == [
+        ["EXTEND_TIMEOUT_USEC"], ["FDSTOREREMOVE", "FDNAME"], ["FDSTORE", "FDNAME"], ["BARRIER"]]
 
 
 def test_an_end_by_a_signal_that_is_no_crash_keeps_them(run, manager, redis):
