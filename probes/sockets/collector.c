@@ -271,7 +271,9 @@ static void sweep(struct ch_sockets *sockets)
     self->error = 0;
     self->limits = 0;
     tally->retries = read_sysctl("/proc/sys/net/ipv4/tcp_retries2");
-    tally->syn_retries = read_sysctl("/proc/sys/net/ipv4/tcp_syn_retries");
+    /* Linux 6.5 and later add the linear ones (net/ipv4/tcp_timer.c, tcp_write_timeout) */
+    tally->syn_retries = read_sysctl("/proc/sys/net/ipv4/tcp_syn_retries") +
+                         read_sysctl("/proc/sys/net/ipv4/tcp_syn_linear_timeouts");
     drain_ends(sockets, all_batches);
     lost = sockets->lost;
     sockets->lost = false;

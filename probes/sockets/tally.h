@@ -48,7 +48,7 @@ struct ch_tally {
     int64_t before_ns;    /* the begin of the one before it; 0: none */
     int64_t interval_ns;  /* between sweeps, as configured */
     uint32_t retries;     /* net.ipv4.tcp_retries2, 0: not known */
-    uint32_t syn_retries; /* net.ipv4.tcp_syn_retries */
+    uint32_t syn_retries; /* retransmissions of a SYN until connect gives up */
 
     struct ch_pending_end *pending;
     size_t pending_count, pending_room;
