@@ -180,6 +180,8 @@ bool ch_record_attempt(struct ch_record *record, const struct ch_attempt *attemp
     /* what this host lacked says nothing about the target */
     if (outcome->category != CH_CATEGORY_LOCAL_RESOURCE)
         turn_success(record, outcome->success ? CH_SUCCESS_YES : CH_SUCCESS_NO, attempt->time_ns);
+    if (packed != before)
+        SET(record->changed_ns, attempt->time_ns);
     atomic_store_explicit(&record->last_outcome, packed, memory_order_release);
     /* a first attempt that succeeds is no change: nothing was wrong before */
     return packed != before && !(before == 0 && outcome->success);

@@ -70,7 +70,9 @@ struct ch_record {
     _Atomic uint64_t bucket[CH_DURATION_BUCKETS]; /* not cumulative */
 
     _Atomic uint64_t failures[CH_CATEGORY_COUNT];
-    _Atomic int64_t since_ns; /* realtime: when success took its present value */
+    _Atomic int64_t since_ns;   /* realtime: when success took its present value */
+    _Atomic int64_t changed_ns; /* realtime: when the outcome was last another than the one before
+                                   (the first is); 0: never tried */
     _Atomic uint64_t syn_retransmits;
     _Atomic uint64_t send_stalls;
     _Atomic uint64_t opens;

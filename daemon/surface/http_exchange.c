@@ -111,6 +111,8 @@ static struct http_answer answer_to(struct http_exchanges *exchanges,
         return http_answer_error(MHD_HTTP_BAD_REQUEST, reader.reason);
     request.query = reader.query;
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &request.accept);
+    request.if_none_match =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
     return route->handle(&request);
 }
 
@@ -155,8 +157,11 @@ static void add_security_headers(struct MHD_Response *response, const struct ch_
 {
     static const char *const defaults[WEB_HEADER_COUNT] = {
         [WEB_HEADER_CONTENT_TYPE_OPTIONS] = "nosniff",
-        [WEB_HEADER_CSP] = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
-                           "form-action 'none'; frame-ancestors 'none'",
+        /* The page's own files and nothing else, and no string of it ever becomes markup. */
+        [WEB_HEADER_CSP] = "default-src 'none'; script-src 'self'; style-src 'self'; "
+                           "img-src 'self'; connect-src 'self'; base-uri 'none'; "
+                           "form-action 'none'; frame-ancestors 'none'; "
+                           "require-trusted-types-for 'script'; trusted-types 'none'",
     };
 
     for (unsigned i = 0; i < WEB_HEADER_COUNT; i++) {
@@ -188,7 +193,13 @@ static void add_headers(struct MHD_Response *response, const struct http_route *
     snprintf(retry, sizeof(retry), "%u", answer->retry_s);
     if (answer->retry_s > 0)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (answer->etag)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, answer->etag);
+    /* no-cache: kept, and asked about each time (RFC 9111, 5.2.2.4) */
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                            answer->etag ? "no-cache" : "no-store");
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
     add_security_headers(response, state);
 }
 

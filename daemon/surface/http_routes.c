@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "connhealth/clock.h"
 #include "gzip.h"
 #include "page.h"
+#include "page_files.h"
 
 #define JSON  "application/json"
 #define PLAIN "text/plain; charset=utf-8"
@@ -81,6 +83,15 @@ static struct http_answer get_targets(const struct http_request *request)
     return of_stream(request, r, stream);
 }
 
+static struct http_answer get_overview(const struct http_request *request)
+{
+    struct ch_stream *stream = NULL;
+    int r = ch_json_overview_open(request->setup->metrics.state, ch_clock_realtime(),
+                                  &request->query, &stream);
+
+    return of_stream(request, r, stream);
+}
+
 static struct http_answer get_events(const struct http_request *request)
 {
     struct ch_stream *stream = NULL;
@@ -139,12 +150,60 @@ static struct http_answer get_config(const struct http_request *request)
     return there ? of_text(0, &text) : http_answer_error(503, "no configuration is loaded yet");
 }
 
+static struct http_answer of_page_text(const struct http_request *request, struct ch_text *text)
+{
+    struct ch_stream *stream = NULL;
+    int r = text->failed ? -ENOMEM : ch_text_stream_open(text, &stream);
+
+    if (r < 0)
+        ch_text_free(text);
+    return of_stream(request, r, stream);
+}
+
 static struct http_answer get_page(const struct http_request *request)
 {
     struct ch_text text = {.data = NULL};
 
     ch_page_render(request->setup->metrics.state, ch_clock_realtime(), &text);
-    return of_text(0, &text);
+    return of_page_text(request, &text);
+}
+
+/* Weakly (RFC 9110, 13.1.2): what is compressed on the way is the same file. Our
+ * hash in quotes is found in a list as well as alone. */
+static bool has_etag(const char *header, const char *etag)
+{
+    return header && (strstr(header, etag) || strcmp(header, "*") == 0);
+}
+
+/* A part of the page, which the browser keeps and asks about. */
+static struct http_answer of_file(const struct http_request *request, enum ch_page_file file)
+{
+    struct ch_page_bytes bytes = ch_page_file(file);
+    struct http_answer answer = {.status = 304};
+
+    if (!has_etag(request->if_none_match, bytes.etag)) {
+        struct ch_text text = {.data = NULL};
+
+        ch_text_append(&text, bytes.data, bytes.len);
+        answer = of_page_text(request, &text);
+    }
+    answer.etag = answer.status < 400 ? bytes.etag : NULL;
+    return answer;
+}
+
+static struct http_answer get_style(const struct http_request *request)
+{
+    return of_file(request, CH_PAGE_STYLE);
+}
+
+static struct http_answer get_script(const struct http_request *request)
+{
+    return of_file(request, CH_PAGE_SCRIPT);
+}
+
+static struct http_answer get_icon(const struct http_request *request)
+{
+    return of_file(request, CH_PAGE_ICON);
 }
 
 static struct http_answer get_healthy(const struct http_request *request)
@@ -185,8 +244,12 @@ static struct http_answer post_reload(const struct http_request *request)
 
 static const struct http_route routes[] = {
     {"/", READING, false, 0, HTML, get_page},
+    {"/page.css", READING, false, 0, "text/css; charset=utf-8", get_style},
+    {"/page.js", READING, false, 0, "text/javascript; charset=utf-8", get_script},
+    {"/page.svg", READING, false, 0, "image/svg+xml", get_icon},
     {"/metrics", READING, false, 0, PLAIN, get_metrics},
     {"/api/v1/status", READING, true, 0, JSON, get_status},
+    {"/api/v1/overview", READING, true, CH_JSON_OVERVIEW_KEYS, JSON, get_overview},
     {"/api/v1/targets", READING, true, CH_JSON_TARGETS_KEYS, JSON, get_targets},
     {"/api/v1/events", READING, true, CH_JSON_EVENTS_KEYS, JSON, get_events},
     {"/api/v1/sockets", READING, true, 0, JSON, get_sockets},

@@ -17,6 +17,7 @@ struct http_request {
     enum http_method method;
     bool trusted; /* on this host (loopback, a unix socket), or authenticated */
     struct ch_accept accept;
+    const char *if_none_match; /* the header, or NULL */
     struct ch_query query;
 };
 
@@ -36,6 +37,7 @@ struct http_answer {
     bool negotiated;  /* another client may get another body: Vary */
     bool gzip;        /* stream is compressed */
     unsigned retry_s; /* Retry-After; 0: none */
+    const char *etag; /* static; NULL: it is not to be kept */
     struct ch_text text;
     struct ch_stream *stream;
 };

@@ -37,6 +37,11 @@ int ch_json_error(const char *message, struct ch_text *out);
 int ch_json_targets_open(struct ch_state *state, const struct ch_query *query,
                          struct ch_stream **ret);
 
+/* /api/v1/overview: since of query counts. */
+#define CH_JSON_OVERVIEW_KEYS ((unsigned)CH_QUERY_SINCE)
+int ch_json_overview_open(struct ch_state *state, int64_t now_ns, const struct ch_query *query,
+                          struct ch_stream **ret);
+
 /* /api/v1/events: group, target and limit of query count. */
 #define CH_JSON_EVENTS_KEYS ((unsigned)(CH_QUERY_GROUP | CH_QUERY_TARGET | CH_QUERY_LIMIT))
 int ch_json_events_open(struct ch_state *state, const struct ch_query *query,

@@ -2,35 +2,14 @@
 #include "page.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "build.h"
 #include "connhealth/clock.h"
+#include "page_files.h"
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
-
-static const char head[] =
-    "<!DOCTYPE html>\n"
-    "<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<title>connhealthd</title>\n"
-    "<style>\n"
-    ":root{color-scheme:light dark}\n"
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}\n"
-    "table{border-collapse:collapse;width:100%}\n"
-    "th,td{text-align:left;vertical-align:top;padding:.35rem .7rem .35rem 0;"
-    "border-bottom:1px solid #8884}\n"
-    "td{overflow-wrap:anywhere}td.when{white-space:nowrap}\n"
-    "code,pre{font:13px/1.5 ui-monospace,monospace}pre{white-space:pre-wrap}\n"
-    ".bad{color:#b3261e;font-weight:600}.good{color:#1b7f3b;font-weight:600}\n"
-    "@media(prefers-color-scheme:dark){.bad{color:#ff8a80}.good{color:#7bd88f}}\n"
-    "nav a{margin-right:1.2rem}\n"
-    "</style></head><body>\n"
-    "<h1>connhealthd</h1>\n"
-    "<nav><a href=\"metrics\">Metrics</a><a href=\"api/v1/targets\">Targets</a>"
-    "<a href=\"api/v1/targets?failing=true\">Failing</a><a href=\"api/v1/events\">Events</a>"
-    "<a href=\"api/v1/sockets\">Sockets</a><a href=\"api/v1/status\">Status</a>"
-    "<a href=\"api/v1/categories\">Categories</a><a href=\"config\">Configuration</a></nav>\n";
 
 /* Text as HTML: nothing in it can end an attribute or begin a tag. */
 static void put(struct ch_text *out, const char *text)
@@ -47,13 +26,6 @@ static void put(struct ch_text *out, const char *text)
         text += plain + 1;
         len -= plain + 1;
     }
-}
-
-static void put_cell(struct ch_text *out, const char *text)
-{
-    ch_text_puts(out, "<td>");
-    put(out, text);
-    ch_text_puts(out, "</td>");
 }
 
 /* The two largest units: "3d 4h", "12s". */
@@ -75,22 +47,30 @@ static void put_age(struct ch_text *out, int64_t ns)
                        units[i + 1].name);
 }
 
-static void put_when(struct ch_text *out, int64_t time_ns, int64_t now_ns)
+static void put_time(struct ch_text *out, int64_t time_ns, int64_t now_ns)
 {
     time_t seconds = (time_t)(time_ns / CH_NS_PER_S);
     struct tm tm;
     char text[40];
 
-    if (!gmtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+    if (!gmtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         text[0] = '\0';
-    ch_text_printf(out, "<td class=\"when\" title=\"%s\">", text);
+    ch_text_printf(out, "<time datetime=\"%s\" title=\"%s\">", text, text);
     put_age(out, now_ns - time_ns);
-    ch_text_puts(out, " ago</td>");
+    ch_text_puts(out, "</time>");
 }
 
 struct failing {
     const struct ch_series *series;
     int64_t since_ns;
+};
+
+struct page {
+    struct ch_state *state;
+    struct ch_generation *generation; /* NULL before the first */
+    int64_t now_ns;
+    struct failing *failing; /* newest first */
+    size_t failing_count;
 };
 
 static int newest_first(const void *a, const void *b)
@@ -128,134 +108,138 @@ static struct failing *gather(const struct ch_generation *generation, size_t *re
     return list;
 }
 
-/* A category or cause, with what it means when pointed at. */
-static void put_word(struct ch_text *out, const char *slug, const char *meaning)
-{
-    ch_text_puts(out, "<td><code title=\"");
-    put(out, meaning);
-    ch_text_puts(out, "\">");
-    put(out, slug);
-    ch_text_puts(out, "</code></td>");
-}
-
 static void put_verdict(struct ch_text *out, const struct ch_attempt *attempt)
 {
     const struct ch_outcome *outcome = &attempt->outcome;
-    const struct ch_category_row *category = ch_category_row(outcome->category);
-    const struct ch_word *cause = ch_cause_word(outcome->cause);
     char detail[CH_DETAIL_TEXT];
 
-    put_word(out, category->slug, category->meaning);
-    put_word(out, cause->slug, cause->meaning);
-    put_cell(out, ch_outcome_describe(&attempt->evidence, outcome, detail, sizeof(detail)));
+    ch_text_printf(out, "<span class=\"tags\"><b>%s</b> <span>%s</span> <i>%s</i></span>",
+                   ch_category_row(outcome->category)->slug, ch_cause_word(outcome->cause)->slug,
+                   outcome->certain ? "certain" : "inferred");
+    ch_text_puts(out, "<span class=\"detail\">");
+    put(out, ch_outcome_describe(&attempt->evidence, outcome, detail, sizeof(detail)));
+    ch_text_puts(out, "</span>");
 }
 
+/* As script.js makes a row, so that its taking over moves nothing. */
 static void put_failing_row(struct ch_text *out, const struct failing *failing, int64_t now_ns)
 {
     const struct ch_series *series = failing->series;
     struct ch_attempt attempt;
 
-    ch_text_puts(out, "<tr>");
-    put_when(out, failing->since_ns, now_ns);
-    put_cell(out, series->target->group->name);
-    put_cell(out, series->target->name);
-    put_cell(out, ch_probe_kind_word(series->kind)->slug);
+    ch_text_puts(out, "<tr class=\"failing\" role=\"row\"><td class=\"state\" role=\"cell\">"
+                      "<span class=\"mark\">Failing</span></td><td class=\"since\" role=\"cell\">");
+    put_time(out, failing->since_ns, now_ns);
+    ch_text_puts(out, "</td><td class=\"target\" role=\"cell\"><bdi class=\"name\">");
+    put(out, series->target->name);
+    ch_text_puts(out, "</bdi><span class=\"place\"><bdi>");
+    put(out, series->target->group->name);
+    ch_text_printf(out, "</bdi> · %s</span></td><td class=\"why\" role=\"cell\">",
+                   ch_probe_kind_word(series->kind)->slug);
     if (ch_record_last_failure(series->record, &attempt))
         put_verdict(out, &attempt);
-    else
-        ch_text_puts(out, "<td></td><td></td><td></td>");
-    ch_text_puts(out, "</tr>\n");
+    ch_text_puts(out, "</td><td class=\"history\" role=\"cell\"></td></tr>\n");
 }
 
-static void put_failing(struct ch_text *out, const struct ch_generation *generation, int64_t now_ns)
+static void put_rows(struct ch_text *out, const struct page *page)
 {
-    size_t count;
-    struct failing *list = gather(generation, &count);
+    for (size_t i = 0; i < page->failing_count && i < CH_PAGE_ROWS; i++)
+        put_failing_row(out, &page->failing[i], page->now_ns);
+}
 
-    ch_text_puts(out, "<h2>Failing</h2>\n");
-    if (count == 0)
-        ch_text_puts(out, "<p class=\"good\">Nothing fails.</p>\n");
-    else
-        ch_text_puts(out, "<table><thead><tr><th>Since</th><th>Group</th><th>Target</th>"
-                          "<th>Probe</th><th>Category</th><th>Cause</th><th>Detail</th></tr>"
-                          "</thead><tbody>\n");
-    for (size_t i = 0; i < count && i < CH_PAGE_ROWS; i++)
-        put_failing_row(out, &list[i], now_ns);
-    if (count > 0)
-        ch_text_puts(out, "</tbody></table>\n");
-    if (count > CH_PAGE_ROWS)
+static void put_more(struct ch_text *out, const struct page *page)
+{
+    if (page->failing_count > CH_PAGE_ROWS)
         ch_text_printf(
             out, "<p>And %zu more: see <a href=\"api/v1/targets?failing=true\">all</a>.</p>\n",
-            count - CH_PAGE_ROWS);
-    free(list);
+            page->failing_count - CH_PAGE_ROWS);
 }
 
-static void put_summary(struct ch_text *out, struct ch_state *state,
-                        const struct ch_generation *generation, int64_t now_ns)
+static void put_headline(struct ch_text *out, const struct page *page)
 {
-    char *errors = ch_state_reload_errors(state);
+    size_t probes = page->generation ? page->generation->series_count : 0;
 
-    ch_text_printf(out, "<p>Version %s (%s), running for ", ch_build_version(),
-                   ch_build_revision());
-    put_age(out, now_ns - state->started_ns);
-    ch_text_printf(out, ". %zu targets, %zu probes.</p>\n",
-                   generation ? generation->target_count : 0,
-                   generation ? generation->series_count : 0);
-    if (!generation)
-        ch_text_puts(out, "<p class=\"bad\">No configuration is loaded yet.</p>\n");
+    if (!page->generation)
+        ch_text_puts(out, "No configuration is loaded yet");
+    else if (probes == 0)
+        ch_text_puts(out, "No targets are configured");
+    else if (page->failing_count == 0)
+        ch_text_puts(out, "Nothing fails");
+    else
+        ch_text_printf(out, "%zu of %zu %s", page->failing_count, probes,
+                       probes == 1                ? "probe fails"
+                       : page->failing_count == 1 ? "probes fails"
+                                                  : "probes fail");
+}
+
+static void put_mood(struct ch_text *out, const struct page *page)
+{
+    ch_text_puts(out, page->failing_count > 0                                  ? "failing"
+                      : page->generation && page->generation->series_count > 0 ? "fine"
+                                                                               : "empty");
+}
+
+static void put_about(struct ch_text *out, const struct page *page)
+{
+    ch_text_printf(out, "Version %s (%s), running for ", ch_build_version(), ch_build_revision());
+    put_age(out, page->now_ns - page->state->started_ns);
+    ch_text_printf(out, ". %zu targets, %zu probes.",
+                   page->generation ? page->generation->target_count : 0,
+                   page->generation ? page->generation->series_count : 0);
+}
+
+static void put_reload_errors(struct ch_text *out, const struct page *page)
+{
+    char *errors = ch_state_reload_errors(page->state);
+
     if (errors) {
-        ch_text_puts(out, "<p class=\"bad\">The last reload failed; the configuration from before "
-                          "it still runs.</p>\n<pre>");
+        ch_text_puts(out, "<div class=\"notice\"><p>The last reload failed; the configuration from "
+                          "before it still runs.</p><pre>");
         put(out, errors);
-        ch_text_puts(out, "</pre>\n");
+        ch_text_puts(out, "</pre></div>\n");
     }
     free(errors);
 }
 
-static bool is_change(const struct ch_event *event, void *context)
+/* What stands in index.html in the place of <!--NAME-->. */
+static const struct {
+    const char *name;
+    void (*put)(struct ch_text *out, const struct page *page);
+} parts[] = {
+    {"mood", put_mood},   {"headline", put_headline},
+    {"about", put_about}, {"notices", put_reload_errors},
+    {"rows", put_rows},   {"more", put_more},
+};
+
+static void put_part(struct ch_text *out, const struct page *page, const char *name, size_t len)
 {
-    (void)context;
-    return event->changed;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (strlen(parts[i].name) == len && memcmp(parts[i].name, name, len) == 0)
+            parts[i].put(out, page);
 }
 
-static void put_changes(struct ch_text *out, const struct ch_events *events, int64_t now_ns)
+static void fill(struct ch_text *out, const struct page *page, const char *at, size_t len)
 {
-    size_t count = 0;
-    struct ch_event *list = ch_events_copy(events, 20, is_change, NULL, &count);
+    static const char open[] = "<!--", close[] = "-->";
+    const char *end = at + len, *name, *stop;
 
-    if (count > 0)
-        ch_text_puts(out, "<h2>Latest changes</h2>\n<table><thead><tr><th>When</th><th>Group</th>"
-                          "<th>Target</th><th>Probe</th><th>Outcome</th><th>Cause</th></tr></thead>"
-                          "<tbody>\n");
-    for (size_t i = 0; i < count; i++) {
-        const struct ch_event *event = &list[i];
-        const struct ch_outcome *outcome = &event->attempt.outcome;
-
-        ch_text_puts(out, "<tr>");
-        put_when(out, event->attempt.time_ns, now_ns);
-        put_cell(out, event->group);
-        put_cell(out, event->target);
-        put_cell(out, ch_probe_kind_word(event->attempt.evidence.kind)->slug);
-        if (outcome->success)
-            ch_text_puts(out, "<td class=\"good\">success</td>");
-        else
-            put_cell(out, ch_category_row(outcome->category)->slug);
-        put_cell(out, outcome->success ? "" : ch_cause_word(outcome->cause)->slug);
-        ch_text_puts(out, "</tr>\n");
+    while ((name = memmem(at, (size_t)(end - at), open, 4)) &&
+           (stop = memmem(name, (size_t)(end - name), close, 3))) {
+        ch_text_append(out, at, (size_t)(name - at));
+        name += 4;
+        put_part(out, page, name, (size_t)(stop - name));
+        at = stop + 3;
     }
-    if (count > 0)
-        ch_text_puts(out, "</tbody></table>\n");
-    free(list);
+    ch_text_append(out, at, (size_t)(end - at));
 }
 
 void ch_page_render(struct ch_state *state, int64_t now_ns, struct ch_text *out)
 {
-    struct ch_generation *generation = ch_state_generation(state);
+    struct ch_page_bytes template = ch_page_file(CH_PAGE_INDEX);
+    struct page page = {.state = state, .generation = ch_state_generation(state), .now_ns = now_ns};
 
-    ch_text_append(out, head, sizeof(head) - 1);
-    put_summary(out, state, generation, now_ns);
-    put_failing(out, generation, now_ns);
-    put_changes(out, state->events, now_ns);
-    ch_text_puts(out, "</body></html>\n");
-    ch_generation_unref(generation);
+    page.failing = gather(page.generation, &page.failing_count);
+    fill(out, &page, template.data, template.len);
+    free(page.failing);
+    ch_generation_unref(page.generation);
 }

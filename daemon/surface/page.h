@@ -8,9 +8,10 @@
 #include "text.h"
 
 /* Failing targets beyond this many are only counted. */
-#define CH_PAGE_ROWS 200
+#define CH_PAGE_ROWS 30
 
-/* One HTML document without scripts; now_ns is the real-time clock's. Out of
+/* One HTML document, useful by itself: its script only keeps it up to date, and
+ * makes it searchable. now_ns is the real-time clock's. Out of
  * memory: out->failed. */
 void ch_page_render(struct ch_state *state, int64_t now_ns, struct ch_text *out);
 

@@ -2,8 +2,9 @@
 #include "query.h"
 
 #include <errno.h>
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "connhealth/text.h"
@@ -39,16 +40,46 @@ static const char *set_limit(struct ch_query *query, const char *value)
     return limit > 0 ? NULL : "a whole number from 1";
 }
 
+const char *ch_cursor_format(const struct ch_cursor *cursor, char text[CH_CURSOR_TEXT])
+{
+    snprintf(text, CH_CURSOR_TEXT, "%" PRIx64 "-%" PRIx64 "-%" PRIx64, (uint64_t)cursor->started_ns,
+             cursor->generation, (uint64_t)cursor->time_ns);
+    return text;
+}
+
+/* Up to 16 hexadecimal digits and the end that must follow them. */
+static const char *read_hex(const char *at, char end, uint64_t *ret)
+{
+    size_t len = strspn(at, "0123456789abcdef");
+
+    if (len == 0 || len > 16 || at[len] != end)
+        return NULL;
+    *ret = strtoull(at, NULL, 16);
+    return at + len + 1;
+}
+
+static const char *set_since(struct ch_query *query, const char *value)
+{
+    uint64_t started, generation, time;
+    const char *at = read_hex(value, '-', &started);
+
+    at = at ? read_hex(at, '-', &generation) : NULL;
+    at = at ? read_hex(at, '\0', &time) : NULL;
+    if (!at)
+        return "the cursor of an answer before";
+    query->since = (struct ch_cursor){(int64_t)started, generation, (int64_t)time};
+    return NULL;
+}
+
 /* set returns what would be right, NULL when the value is. */
 static const struct {
     enum ch_query_key key;
     const char *name;
     const char *(*set)(struct ch_query *query, const char *value);
 } parameters[] = {
-    {CH_QUERY_GROUP, "group", set_group},
-    {CH_QUERY_TARGET, "target", set_target},
-    {CH_QUERY_FAILING, "failing", set_failing},
-    {CH_QUERY_LIMIT, "limit", set_limit},
+    {CH_QUERY_GROUP, "group", set_group},       {CH_QUERY_TARGET, "target", set_target},
+    {CH_QUERY_FAILING, "failing", set_failing}, {CH_QUERY_LIMIT, "limit", set_limit},
+    {CH_QUERY_SINCE, "since", set_since},
 };
 
 #define PARAMETER_COUNT (sizeof(parameters) / sizeof(parameters[0]))

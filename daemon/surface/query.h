@@ -9,13 +9,25 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum ch_query_key {
     CH_QUERY_GROUP = 1,
     CH_QUERY_TARGET = 2,
     CH_QUERY_FAILING = 4,
     CH_QUERY_LIMIT = 8,
+    CH_QUERY_SINCE = 16,
 };
+
+/* How far a client of /api/v1/overview has got: which process, which
+ * configuration of its, and when. */
+struct ch_cursor {
+    int64_t started_ns; /* realtime, as both */
+    uint64_t generation;
+    int64_t time_ns;
+};
+#define CH_CURSOR_TEXT 64
+const char *ch_cursor_format(const struct ch_cursor *cursor, char text[CH_CURSOR_TEXT]);
 
 struct ch_query {
     unsigned given; /* enum ch_query_key: which were there */
@@ -23,6 +35,7 @@ struct ch_query {
     const char *target;
     bool failing;
     size_t limit;
+    struct ch_cursor since;
 };
 
 #define CH_QUERY_REASON 192

@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 ssize_t ch_stream_peek(struct ch_stream *stream, const char **ret)
 {
@@ -54,4 +55,30 @@ struct ch_stream *ch_stream_free(struct ch_stream *stream)
         stream->ops->release(stream);
     }
     return NULL;
+}
+
+static int produce_text(struct ch_stream *stream, struct ch_text *out)
+{
+    (void)stream;
+    (void)out;
+    return 0;
+}
+
+static void release_text(struct ch_stream *stream)
+{
+    free(stream);
+}
+
+int ch_text_stream_open(struct ch_text *text, struct ch_stream **ret)
+{
+    static const struct ch_stream_ops ops = {.produce = produce_text, .release = release_text};
+    struct ch_stream *stream = malloc(sizeof(*stream));
+
+    if (!stream)
+        return -ENOMEM;
+    ch_stream_init(stream, &ops);
+    stream->chunk = *text; /* read as the first chunk */
+    *text = (struct ch_text){.data = NULL};
+    *ret = stream;
+    return 0;
 }

@@ -45,6 +45,10 @@ void ch_stream_take(struct ch_stream *stream, size_t len);
 
 /* Like read(2): at most size bytes, 0 at the end, or a negative errno. */
 ssize_t ch_stream_read(struct ch_stream *stream, void *buffer, size_t size);
+
+/* A stream of what text holds; takes the data over and leaves text empty. 0, or
+ * -ENOMEM with text untouched. */
+int ch_text_stream_open(struct ch_text *text, struct ch_stream **ret);
 struct ch_stream *ch_stream_free(struct ch_stream *stream); /* takes NULL, returns NULL */
 
 #endif

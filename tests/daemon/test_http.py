@@ -97,6 +97,7 @@ READ = {
     "/": "text/html; charset=utf-8",
     "/metrics": "text/plain; version=0.0.4; charset=utf-8",
     "/api/v1/status": "application/json",
+    "/api/v1/overview": "application/json",
     "/api/v1/targets": "application/json",
     "/api/v1/events": "application/json",
     "/api/v1/sockets": "application/json",
@@ -116,7 +117,8 @@ def test_get_and_head(shared, path):
         assert answer.headers["Content-Type"] == READ[path]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
-        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
     if READ[path] == "application/json":
         json.loads(body)
 
@@ -151,6 +153,7 @@ def test_unknown_paths(shared, path):
     "targets?group=a&group=b", "targets?group=", "targets?group=a%00b", "targets?gr%00oup=a",
     "targets?%ff=1", "targets?=", "targets?&&x", "events?limit=-1", "events?limit=0",
     "events?limit=1e3", "events?failing=true", "status?x=1", "categories?x",
+    "overview?since=", "overview?since=yesterday", "overview?since=1-2", "overview?limit=1",
 ])
 def test_bad_queries(shared, query):
     answer, body = shared.ask("/api/v1/" + query)
@@ -184,21 +187,50 @@ def test_answers_of_a_server_that_is_not_well(serve):
     assert server.ask("/metrics")[0].status == 200
 
 
+FILES = {
+    "/page.css": "text/css; charset=utf-8",
+    "/page.js": "text/javascript; charset=utf-8",
+    "/page.svg": "image/svg+xml",
+}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_the_files_of_the_page_are_kept_by_the_browser(shared, path):
+    got, body = shared.ask(path)
+    etag = got.headers["ETag"]
+    assert got.status == 200 and got.headers["Content-Type"] == FILES[path] and body
+    assert got.headers["Cache-Control"] == "no-cache" and etag.startswith('W/"')
+    for header in (etag, etag[2:], f'"other", {etag}', "*"):
+        again, nothing = shared.ask(path, headers={"If-None-Match": header})
+        wanted = 304 if header != etag[2:] else again.status
+        assert again.status == wanted and (again.status == 200 or nothing == b"")
+        assert again.headers["ETag"] == etag
+    other, whole = shared.ask(path, headers={"If-None-Match": '"other"'})
+    assert other.status == 200 and whole == body
+    packed, small = shared.ask(path, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip" and gzip.decompress(small) == body
+
+
 class Page(html.parser.HTMLParser):
-    """Which tags are open, and where the links lead."""
+    """Which tags are open, where the links lead, and what is loaded."""
 
     def __init__(self):
         super().__init__()
-        self.open, self.tags, self.links = [], [], []
+        self.open, self.links, self.loaded = [], [], []
 
     def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        if tag != "meta":
+        attributes = dict(attrs)
+        assert "style" not in attributes and not any(name.startswith("on") for name in attributes)
+        if tag not in ("meta", "link", "img", "input"):
             self.open.append(tag)
-        self.links += [value for name, value in attrs if name == "href"]
+        self.links += [attributes["href"]] if tag == "a" else []
+        self.loaded += [attributes[name] for name in ("src", "href") if tag != "a" and name in attributes]
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        assert not self.open or self.open[-1] not in ("script", "style") or not data.strip()
 
 
 def test_the_page_is_sound_and_its_links_lead_somewhere(shared):
@@ -206,10 +238,20 @@ def test_the_page_is_sound_and_its_links_lead_somewhere(shared):
     page = Page()
     page.feed(body.decode())
     page.close()
-    assert page.open == [] and "script" not in page.tags and "form" not in page.tags
+    assert page.open == [] and set(page.loaded) == {"page.css", "page.js", "page.svg"}
     assert len(page.links) >= 8
-    for link in page.links:
-        assert shared.ask("/" + link)[0].status == 200, link
+    for link in page.links + page.loaded:
+        if not link.startswith("#"):
+            assert shared.ask("/" + link)[0].status == 200, link
+
+
+def test_the_overview_tells_what_changed(shared):
+    _, body = shared.ask("/api/v1/overview")
+    whole = json.loads(body)
+    assert whole["complete"] and len(whole["targets"]) == 5
+    answer, body = shared.ask("/api/v1/overview?since=" + whole["cursor"])
+    assert answer.status == 200
+    assert json.loads(body)["complete"] is False and json.loads(body)["targets"] == []
 
 
 # --- the formats of /metrics
@@ -228,7 +270,7 @@ def test_formats(shared, accept, openmetrics):
     assert "connhealth_sockets" in families, "the families of other modules"
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/api/v1/targets", "/api/v1/events"])
+@pytest.mark.parametrize("path", ["/metrics", "/api/v1/targets", "/api/v1/events", "/page.js"])
 def test_gzip(shared, path):
     plain, expected = shared.ask(path)
     packed, body = shared.ask(path, headers={"Accept-Encoding": "br, gzip;q=0.8"})

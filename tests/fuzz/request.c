@@ -35,7 +35,8 @@ static void fuzz_accept(const char *types, const char *encodings)
 
 static void fuzz_query(const char *key, const char *value)
 {
-    static const unsigned allowed[] = {0, CH_JSON_TARGETS_KEYS, CH_JSON_EVENTS_KEYS};
+    static const unsigned allowed[] = {0, CH_JSON_TARGETS_KEYS, CH_JSON_EVENTS_KEYS,
+                                       CH_JSON_OVERVIEW_KEYS};
 
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
         struct ch_query query = {.given = 0};

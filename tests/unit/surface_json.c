@@ -339,6 +339,99 @@ static void test_error(void **state)
     free(text);
 }
 
+/* --- the overview */
+
+static char *overview(int64_t now_ns, const char *since)
+{
+    struct ch_query query = {.given = 0};
+    char reason[CH_QUERY_REASON] = "";
+    struct ch_stream *stream = NULL;
+
+    if (since)
+        assert_int_equal(ch_query_add(&query, CH_JSON_OVERVIEW_KEYS, "since", since, reason), 0);
+    assert_int_equal(ch_json_overview_open(&shared, now_ns, &query, &stream), 0);
+    return fixture_read(stream, 65536);
+}
+
+static char *cursor_of(const char *text)
+{
+    cJSON *root = parse(text);
+    char *cursor = strdup(text_at(root, "cursor"));
+
+    assert_non_null(cursor);
+    cJSON_Delete(root);
+    return cursor;
+}
+
+static int count_at(const char *text, const char *key)
+{
+    cJSON *root = parse(text);
+    int count = cJSON_GetArraySize(at(root, key));
+
+    cJSON_Delete(root);
+    return count;
+}
+
+static void test_golden_overview(void **state)
+{
+    char *text = overview(SYNTHETIC_NOW_NS, NULL);
+
+    (void)state;
+    cJSON_Delete(parse(text));
+    golden("overview.json", text);
+    free(text);
+}
+
+static void test_overview_since(void **state)
+{
+    int64_t later = SYNTHETIC_NOW_NS + INT64_C(60000000000);
+    char *all = overview(later, NULL), *cursor = cursor_of(all), *text = overview(later, cursor);
+    struct ch_generation *generation = ch_state_generation(&shared);
+    struct ch_record *record = generation->series[1].record;
+
+    (void)state;
+    assert_non_null(strstr(text, "\"complete\":false"));
+    assert_int_equal(count_at(text, "targets"), 0);
+    assert_int_equal(count_at(text, "changes"), 0);
+    free(text);
+    /* what changes from now on is told, and only that */
+    atomic_store(&record->changed_ns, later + 1);
+    text = overview(later + 2, cursor);
+    assert_int_equal(count_at(text, "targets"), 1);
+    assert_non_null(strstr(text, "\"id\":1,"));
+    ch_generation_unref(generation);
+    free(text);
+    free(cursor);
+    free(all);
+}
+
+/* A cursor of another process, of another configuration, or of a time to come. */
+static void test_overview_of_another_life(void **state)
+{
+    static const char *const cursors[] = {"1-1-1", "0-0-0",
+                                          "ffffffffffffffff-ffffffffffffffff-ffffffffffffffff"};
+    static const char *const bad[] = {
+        "", "1", "1-2", "1-2-", "1-2-3-4", "x-2-3", "1-2-3 ", "-1-2-3", "11111111111111111-2-3"};
+    char *all = overview(SYNTHETIC_NOW_NS, NULL), *cursor = cursor_of(all), *text;
+    struct ch_query query = {.given = 0};
+    char reason[CH_QUERY_REASON];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cursors) / sizeof(cursors[0]); i++) {
+        text = overview(SYNTHETIC_NOW_NS, cursors[i]);
+        assert_string_equal(text, all);
+        free(text);
+    }
+    text = overview(SYNTHETIC_NOW_NS - 1, cursor); /* the clock was set back */
+    assert_int_equal(count_at(text, "targets"), 5);
+    free(text);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(ch_query_add(&query, CH_JSON_OVERVIEW_KEYS, "since", bad[i], reason),
+                         -EINVAL);
+    free(cursor);
+    free(all);
+}
+
 /* --- the page */
 
 static char *page(void)
@@ -359,13 +452,47 @@ static void test_page(void **state)
 
     (void)state;
     /* one fails, since a day, two hours, three minutes and four seconds */
+    assert_non_null(strstr(text, "<h2 id=\"headline\">1 of 5 probes fails</h2>"));
     assert_non_null(strstr(text,
-                           "<tr><td class=\"when\" title=\"2023-11-14 22:13:20 UTC\">1d 2h ago"
-                           "</td><td>redis</td><td>10.0.0.1:6379</td><td>connect</td>"));
-    assert_non_null(strstr(text, ">refused</code>"));
-    assert_null(strstr(text, "<b>"));
-    assert_null(strstr(text, "<script"));
-    assert_non_null(strstr(text, "it&#39;s &#34;quoted&#34; \\ &#60;b&#62;"));
+                           "<time datetime=\"2023-11-14T22:13:20Z\" title=\"2023-11-14T22:13:20Z\">"
+                           "1d 2h</time>"));
+    assert_non_null(strstr(text, "<bdi class=\"name\">10.0.0.1:6379</bdi><span class=\"place\">"
+                                 "<bdi>redis</bdi> · connect</span>"));
+    assert_non_null(strstr(text, "<b>refused</b> <span>port_closed</span> <i>certain</i>"));
+    assert_null(strstr(text, "<!--"));
+    free(text);
+}
+
+static void test_page_escapes(void **state)
+{
+    struct ch_generation *generation = ch_state_generation(&shared);
+    struct ch_record *record = generation->series[0].record;
+    struct ch_evidence evidence = {.phase = CH_PHASE_RECEIVE,
+                                   .end = CH_END_MISMATCH,
+                                   .established = true,
+                                   .reply = "</td><script>\"it's\" & <b>",
+                                   .reply_len = 25};
+    char *text;
+
+    (void)state;
+    synthetic_failure(record, CH_PROBE_CONNECT, &evidence);
+    ch_generation_unref(generation);
+    text = page();
+    assert_null(strstr(text, "</td><script>"));
+    assert_non_null(strstr(text, "&#60;/td&#62;&#60;script&#62;"));
+    free(text);
+}
+
+static void test_page_of_nothing(void **state)
+{
+    char *text;
+
+    (void)state;
+    fixture_clear(&shared);
+    fixture_state(&shared, "groups: []\n");
+    text = page();
+    assert_non_null(strstr(text, "class=\"empty\""));
+    assert_non_null(strstr(text, "No targets are configured"));
     free(text);
 }
 
@@ -395,7 +522,7 @@ static void test_page_counts_what_it_does_not_show(void **state)
         synthetic_failure(generation->series[i].record, CH_PROBE_CONNECT, &evidence);
     ch_generation_unref(generation);
     text = page();
-    for (const char *row = text; (row = strstr(row, "<td>connect</td><td><code")); row++)
+    for (const char *row = text; (row = strstr(row, "<tr class=\"failing\"")); row++)
         rows++;
     assert_int_equal(rows, CH_PAGE_ROWS);
     assert_non_null(strstr(text, "<p>And 7 more: see"));
@@ -421,6 +548,12 @@ static int try_stream(opener *open, const struct ch_query *query)
     return r;
 }
 
+static int open_overview(struct ch_state *state, const struct ch_query *query,
+                         struct ch_stream **ret)
+{
+    return ch_json_overview_open(state, SYNTHETIC_NOW_NS, query, ret);
+}
+
 /* Whatever allocation fails, the answer is an error or whole. */
 static void test_out_of_memory(void **state)
 {
@@ -434,6 +567,13 @@ static void test_out_of_memory(void **state)
     for (after = 0; r < 0; after++) {
         oom_after = after;
         r = try_stream(ch_json_targets_open, &query);
+        oom_after = -1;
+        assert_true(r == 0 || r == -ENOMEM);
+    }
+    assert_true(after > 100);
+    for (after = 0, r = -ENOMEM; r < 0; after++) {
+        oom_after = after;
+        r = try_stream(open_overview, &query);
         oom_after = -1;
         assert_true(r == 0 || r == -ENOMEM);
     }
@@ -465,7 +605,12 @@ int main(void)
         TEST(test_status),
         TEST(test_categories),
         TEST(test_error),
+        TEST(test_golden_overview),
+        TEST(test_overview_since),
+        TEST(test_overview_of_another_life),
         TEST(test_page),
+        TEST(test_page_escapes),
+        TEST(test_page_of_nothing),
         TEST(test_page_of_a_failed_reload),
         TEST(test_page_counts_what_it_does_not_show),
         TEST(test_out_of_memory),
