@@ -121,7 +121,7 @@ static void put_verdict(struct ch_text *out, const struct ch_attempt *attempt)
     ch_text_puts(out, "</span>");
 }
 
-/* As script.js makes a row, so that its taking over moves nothing. */
+/* As list.js makes a row, so that its taking over moves nothing. */
 static void put_failing_row(struct ch_text *out, const struct failing *failing, int64_t now_ns)
 {
     const struct ch_series *series = failing->series;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "page_files.h"
 
-/* CH_PAGE_DIRECTORY and the hashes come from CMakeLists.txt. */
+/* The files and their hashes come from CMakeLists.txt. */
 #define EMBED(name, file)                                                                          \
     __asm__(".pushsection .rodata\n"                                                               \
             "page_" #name "_begin:\n"                                                              \
-            ".incbin \"" CH_PAGE_DIRECTORY "/" file "\"\n"                                         \
+            ".incbin \"" file "\"\n"                                                               \
             "page_" #name "_end:\n"                                                                \
             ".popsection\n");                                                                      \
     extern const char page_##name##_begin[] __attribute__((visibility("hidden")));                 \
     extern const char page_##name##_end[] __attribute__((visibility("hidden")))
 
-EMBED(index, "index.html");
-EMBED(style, "style.css");
-EMBED(script, "script.js");
-EMBED(icon, "icon.svg");
+EMBED(index, CH_PAGE_INDEX_FILE);
+EMBED(style, CH_PAGE_STYLE_FILE);
+EMBED(script, CH_PAGE_SCRIPT_FILE);
+EMBED(icon, CH_PAGE_ICON_FILE);
 
 #define BYTES(name, hash)                                                                          \
     (struct ch_page_bytes)                                                                         \

@@ -78,13 +78,13 @@ const does = {
 
 async function main() {
   browser = await chromium.launch(options);
-  console.log(JSON.stringify({ value: browser.version() }));
+  console.log(JSON.stringify({ version: browser.version() }));
   for await (const line of readline.createInterface({ input: process.stdin })) {
-    const { what, ...given } = JSON.parse(line);
+    const { number, what, ...given } = JSON.parse(line);
     try {
-      console.log(JSON.stringify({ value: (await does[what](given)) ?? null }));
+      console.log(JSON.stringify({ number, value: (await does[what](given)) ?? null }));
     } catch (error) {
-      console.log(JSON.stringify({ error: String(error.stack ?? error) }));
+      console.log(JSON.stringify({ number, error: String(error.stack ?? error) }));
     }
   }
   await browser.close();

@@ -7,6 +7,7 @@ import pathlib
 import select
 import signal
 import subprocess
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "output"
@@ -29,11 +30,14 @@ class Browser:
             ["setpriv", "--pdeathsig", "KILL", "node", HERE / "browser.js"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             stderr=self._errors,
             env={**os.environ, "NODE_PATH": str(MODULES)},
             start_new_session=True,
         )
-        self.version = self._answer(120)
+        self._asked = 0
+        self._rest = b""
+        self.version = self._line(120)["version"]
 
     def close(self):
         self._node.stdin.close()
@@ -45,22 +49,31 @@ class Browser:
         self._node.stdout.close()
         self._errors.close()
 
-    def _answer(self, limit):
-        # one line answers one request, so nothing waits in the buffer beyond it
-        if not select.select([self._node.stdout], [], [], limit)[0]:
-            raise BrowserError(f"the browser did not answer within {limit} s, see {SHOTS}/browser.log")
-        line = self._node.stdout.readline()
-        if not line:
-            raise BrowserError(f"the browser has ended, see {SHOTS}/browser.log")
-        answer = json.loads(line)
+    def _line(self, limit):
+        """The next whole line of browser.js."""
+        deadline = time.monotonic() + limit
+        while b"\n" not in self._rest:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._node.stdout], [], [], left)[0]:
+                raise BrowserError(f"the browser did not answer within {limit} s")
+            part = os.read(self._node.stdout.fileno(), 65536)
+            if not part:
+                raise BrowserError(f"the browser has ended, see {SHOTS}/browser.log")
+            self._rest += part
+        line, _, self._rest = self._rest.partition(b"\n")
+        return json.loads(line)
+
+    def ask(self, what, limit=90, **given):
+        self._asked += 1
+        request = {"number": self._asked, "what": what, **given}
+        self._node.stdin.write(json.dumps(request).encode() + b"\n")
+        self._node.stdin.flush()
+        answer = self._line(limit)
+        while answer["number"] != self._asked:  # of one that was given up
+            answer = self._line(limit)
         if "error" in answer:
             raise BrowserError(answer["error"])
         return answer["value"]
-
-    def ask(self, what, limit=90, **given):
-        self._node.stdin.write(json.dumps({"what": what, **given}).encode() + b"\n")
-        self._node.stdin.flush()
-        return self._answer(limit)
 
     # --- what tests say
 
