@@ -63,14 +63,14 @@ class Browser:
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line)
 
-    def ask(self, what, limit=90, **given):
+    def ask(self, what, patience=90, **given):
         self._asked += 1
         request = {"number": self._asked, "what": what, **given}
         self._node.stdin.write(json.dumps(request).encode() + b"\n")
         self._node.stdin.flush()
-        answer = self._line(limit)
+        answer = self._line(patience)
         while answer["number"] != self._asked:  # of one that was given up
-            answer = self._line(limit)
+            answer = self._line(patience)
         if "error" in answer:
             raise BrowserError(answer["error"])
         return answer["value"]
@@ -91,7 +91,7 @@ class Browser:
         return self.ask("evaluate", expression=expression)
 
     def wait(self, expression, limit=40):
-        return self.ask("wait", expression=expression, limit=limit)
+        return self.ask("wait", patience=limit + 60, expression=expression, limit=limit)
 
     def text(self, selector):
         return self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? null")

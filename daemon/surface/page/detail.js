@@ -166,7 +166,9 @@ async function openDetail(id, opener) {
   }
 }
 
+// The event comes a moment after; the next may be open by then.
 function closedDetail() {
+  if ($("detail").open) return;
   const row = known.rows.get(detail.id);
   const tr = [...$("rows").rows].find((one) => one.rowId === row?.id);
   detail.id = null;
