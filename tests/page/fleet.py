@@ -88,7 +88,7 @@ def resetting(connection):
     connection.close()
 
 
-def group(name, targets, interval="300ms", labels=None, **probes):
+def group(name, targets, interval="1s", labels=None, **probes):
     return {
         "name": name, "interval": interval, "timeout": interval, **(probes or {"connect": {}}),
         "static_configs": [{"targets": targets, **({"labels": labels} if labels else {})}],

@@ -51,11 +51,11 @@ def incident(tmp_path):
         serve(pong, "127.0.30.12", 5672)
         serve(ending, "127.0.30.13", 5672)
         daemon = Daemon(tmp_path, {"groups": [
-            group("cache", [f"127.0.10.{i}:6379" for i in (11, 12, 13)], "200ms",
+            group("cache", [f"127.0.10.{i}:6379" for i in (11, 12, 13)], "1s",
                   {"team": "storage"}, heartbeat=dict(REDIS)),
-            group("billing", [f"127.0.20.{i}:8443" for i in (11, 12, 13)], "200ms",
+            group("billing", [f"127.0.20.{i}:8443" for i in (11, 12, 13)], "1s",
                   {"team": "payments"}, connect={}),
-            group("queue", [f"127.0.30.{i}:5672" for i in (11, 12, 13)], "400ms",
+            group("queue", [f"127.0.30.{i}:5672" for i in (11, 12, 13)], "1s",
                   heartbeat=dict(REDIS)),
         ]}, listen=f"127.0.0.1:{port}")
         ends.callback(daemon.close)
@@ -64,7 +64,7 @@ def incident(tmp_path):
         def running_for(seconds):
             daemon.wait(lambda: daemon.json("/api/v1/status")["uptime_seconds"] > seconds, 30)
 
-        for begin, end in ((4, 5), (8, 8.6), (11, 12)):
+        for begin, end in ((3, 4.5), (7, 7.5), (11, 13)):
             running_for(begin)
             flapping.close()
             daemon.wait_failure("heartbeat", target="127.0.10.12:6379", category="refused")
@@ -74,7 +74,7 @@ def incident(tmp_path):
         for server in billing[1:]:
             server.close()
         daemon.wait_failure("connect", target="127.0.20.13:8443")
-        running_for(17)
+        running_for(16)
         flapping.close()
         daemon.wait_failure("heartbeat", target="127.0.10.12:6379", category="refused")
         running_for(19)
