@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,16 @@ static int unusable(const char *address, char reason[HTTP_REASON], const char *w
              "unix:/run/connhealthd/http)",
              address, why);
     return -EINVAL;
+}
+
+/* Accepted sockets inherit it: the kernel takes no more of an answer than a client
+ * that does not read may have, however far it would grow the buffer for one that
+ * does (tcp(7): TCP_NOTSENT_LOWAT). Of no meaning to a unix socket. */
+static void bound_unsent(int fd)
+{
+    int bytes = 128 * 1024;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
 static void describe_listener(struct http_listener *listener)
@@ -235,6 +246,7 @@ int http_listener_open(const char *address, struct http_listener *ret, char reas
 
     if (r < 0)
         return r;
+    bound_unsent(listener.fd);
     describe_listener(&listener);
     *ret = listener;
     return 0;
@@ -252,6 +264,7 @@ int http_listener_adopt(int fd, struct http_listener *ret, char reason[HTTP_REAS
     }
     /* several threads accept from it: one that comes too late must not wait */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    bound_unsent(fd);
     describe_listener(&listener);
     *ret = listener;
     return 0;
