@@ -365,15 +365,18 @@ def bus_lines(watcher):
 
 def test_a_bus_that_goes_and_comes_back(start):
     watcher, client, system = start(group("127.0.0.1:9", **NEVER))
+    assert client.get("NTargets") == 1
     for _ in range(2):
+        lost = len(watcher.process.lines)
         system.stop()
-        watcher.process.wait_line(lambda line: "connection is lost" in line, seconds(20))
+        watcher.process.wait_line(lambda line: "connection is lost" in line, seconds(20), lost)
         assert watcher.get("/-/healthy").status == 200
         system.start()
         client = system.wait_name(watcher)
         assert client.get("NTargets") == 1
-    said = [line["msg"] for line in bus_lines(watcher)]
-    assert said.count("on D-Bus") == 3 and said.count("the D-Bus connection is lost") >= 1
+    said = lambda: [line["msg"] for line in bus_lines(watcher)]
+    watcher.wait(lambda: said().count("on D-Bus") == 3)
+    assert said().count("the D-Bus connection is lost") >= 1
     assert not [line for line in bus_lines(watcher) if line["level"] in ("warn", "error")]
 
 
@@ -400,4 +403,4 @@ def test_a_name_that_somebody_else_has(daemon, bus):
     watcher.process.wait_line(lambda line: "does not give us our name" in line, seconds(20))
     other.connection.send_and_get_reply(message_bus.ReleaseName(NAME))
     assert system.wait_name(watcher).get("NTargets") == 0
-    assert [line["level"] for line in bus_lines(watcher)] == ["info", "info"]
+    watcher.wait(lambda: [line["level"] for line in bus_lines(watcher)] == ["info", "info"])

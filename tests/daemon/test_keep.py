@@ -2,13 +2,14 @@
 """Counters over a restart: systemd's file descriptor store is played by manager.py."""
 
 import fcntl
+import json
 import os
 import signal
 import socket
 
 import pytest
 
-from daemon import ms, unused_port
+from daemon import ms, seconds, unused_port
 from manager import Manager
 from real_servers import Redis
 from test_servers import PING
@@ -130,7 +131,8 @@ def test_every_counter_goes_on(run, manager, server):
     assert list(causes.values()) == [kept_of(text, closed, "connect")["failures.refused"]]
     # what works is only known after an attempt
     assert second.target("connect", target=service.address)["success"] is None
-    assert any("counters go on" in line["msg"] and line["probes"] == "4" for line in second.log())
+    said = second.process.wait_line(lambda line: "counters go on" in line, seconds(10))
+    assert json.loads(said)["probes"] == "4"
 
 
 def test_a_second_restart_changes_nothing(run, manager, server):
@@ -219,6 +221,7 @@ def test_what_is_no_good_is_refused_with_one_line(run, manager, redis, spoil):
     manager.replace(spoil(good_text(run, manager, redis)))
     second = run(frozen(redis.address))
     assert set(counters(second).values()) <= {0}
+    second.process.wait_line(lambda line: "kept counters" in line, seconds(10))
     lines = [line for line in second.log() if "kept counters" in line["msg"]]
     assert len(lines) == 1 and lines[0]["level"] == "warn" and lines[0]["reason"]
     assert manager.store == []
@@ -229,7 +232,7 @@ def test_what_is_no_file_is_refused(run, manager, redis):
     os.close(writing)
     manager.store.append(("counters", reading))
     second = run(frozen(redis.address))
-    assert any("kept counters" in line["msg"] for line in second.log())
+    second.process.wait_line(lambda line: "kept counters" in line, seconds(10))
 
 
 def test_a_later_version_is_read_as_far_as_it_is_known(run, manager, redis):
