@@ -190,7 +190,9 @@ class Server:
             return
         try:
             data = sock.recv(65536)
-        except ConnectionError:  # also ECONNABORTED, from ss -K
+        except BlockingIOError:
+            return
+        except OSError:  # reset, or ECONNABORTED from ss -K, or an answer that nobody acknowledged
             data = b""
         if not data:
             self.drop(sock)
