@@ -23,6 +23,8 @@ struct http_client {
     bool guarded;                   /* the web configuration applies to it */
     struct ch_web_state *tls_state; /* a reference: of its TLS session; NULL: none */
 
+    bool asking; /* of its thread: a request over TLS is under way */
+
     /* of http_clients */
     struct http_client *previous, *next;
     struct http_place *place; /* NULL: it was cut off, and counts no more */

@@ -56,12 +56,15 @@ static int unusable(const char *address, char reason[HTTP_REASON], const char *w
 
 /* Accepted sockets inherit it: the kernel takes no more of an answer than a client
  * that does not read may have, however far it would grow the buffer for one that
- * does (tcp(7): TCP_NOTSENT_LOWAT). Of no meaning to a unix socket. */
-static void bound_unsent(int fd)
+ * does (tcp(7): TCP_NOTSENT_LOWAT); and a TLS handshake, which writes in pieces,
+ * does not wait for the client's delayed acknowledgements. Of no meaning to a unix
+ * socket. */
+static void prepare_tcp(int fd)
 {
-    int bytes = 128 * 1024;
+    int bytes = 128 * 1024, on = 1;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 static void describe_listener(struct http_listener *listener)
@@ -246,7 +249,7 @@ int http_listener_open(const char *address, struct http_listener *ret, char reas
 
     if (r < 0)
         return r;
-    bound_unsent(listener.fd);
+    prepare_tcp(listener.fd);
     describe_listener(&listener);
     *ret = listener;
     return 0;
@@ -264,7 +267,7 @@ int http_listener_adopt(int fd, struct http_listener *ret, char reason[HTTP_REAS
     }
     /* several threads accept from it: one that comes too late must not wait */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    bound_unsent(fd);
+    prepare_tcp(fd);
     describe_listener(&listener);
     *ret = listener;
     return 0;

@@ -21,6 +21,12 @@
 #define ACCEPT_MAX     64
 #define NICE_OF_THREAD 15
 
+/* libmicrohttpd 0.9.75 wants to turn at once for as long as a TLS handshake waits
+ * for its client (MHD_run_tls_handshake_ leaves the connection marked as ready). A
+ * packet makes the descriptor readable all the same: while handshakes are all
+ * there is, it turns no more often than this. */
+#define HANDSHAKE_MS 5
+
 /* How long it does not accept when it could not. */
 #define PAUSE_NS (100 * CH_NS_PER_MS)
 
@@ -31,6 +37,7 @@ struct http_worker {
     _Atomic uint64_t turns;
     struct MHD_Daemon *plain, *secure; /* secure NULL: there is no web configuration */
     int epoll_fd;
+    unsigned asking;              /* requests over TLS that are under way */
     bool exhausted;               /* accepting failed, and that was logged */
     int64_t paused_until;         /* monotonic; 0: it accepts */
     int64_t ends_at;              /* 0: not asked to end yet, monotonic */
@@ -47,13 +54,26 @@ static struct http_client *client_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
+static void mark_asking(struct http_worker *worker, struct http_client *client, bool asking)
+{
+    if (!client->tls_state || client->asking == asking)
+        return;
+    client->asking = asking;
+    if (asking)
+        worker->asking++;
+    else
+        worker->asking--;
+}
+
 static void on_advance(void *context, struct MHD_Connection *connection, bool idle)
 {
-    const struct http_worker *worker = context;
+    struct http_worker *worker = context;
     struct http_client *client = client_of(connection);
 
-    if (client)
-        http_clients_advance(worker->shared->clients, client, idle);
+    if (!client)
+        return;
+    mark_asking(worker, client, !idle);
+    http_clients_advance(worker->shared->clients, client, idle);
 }
 
 /* Its certificate and all else are those of now, and stay its own. */
@@ -80,6 +100,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         if (client->tls_state)
             begin_tls(client, connection);
     } else if (*client_at) {
+        mark_asking(worker, *client_at, false);
         http_clients_leave(worker->shared->clients, *client_at);
         *client_at = NULL;
     }
@@ -219,14 +240,14 @@ static bool has_ended(const struct http_worker *worker)
                                     ch_clock_monotonic() >= worker->ends_at);
 }
 
-/* No longer than libmicrohttpd wants to sleep. */
-static int64_t least_ms(struct MHD_Daemon *daemon, int64_t left)
+/* No longer than libmicrohttpd wants to sleep, and at least so long. */
+static int64_t least_ms(struct MHD_Daemon *daemon, int64_t left, unsigned least)
 {
     unsigned long long timeout;
 
     if (daemon && left > 0 && MHD_get_timeout(daemon, &timeout) == MHD_YES &&
         timeout < (unsigned long long)left)
-        left = (int64_t)timeout;
+        left = timeout < least && least < (unsigned long long)left ? least : (int64_t)timeout;
     return left;
 }
 
@@ -242,8 +263,8 @@ static int wait_ms(const struct http_worker *worker, int64_t first_deadline)
 
         left = ms < left ? ms : left;
     }
-    left = least_ms(worker->plain, left);
-    left = least_ms(worker->secure, left);
+    left = least_ms(worker->plain, left, 0);
+    left = least_ms(worker->secure, left, worker->asking > 0 ? 0 : HANDSHAKE_MS);
     return left > 0 ? (int)left : 0;
 }
 

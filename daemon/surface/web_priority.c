@@ -156,8 +156,11 @@ const char *web_priority_write(const struct web_priority *priority,
         }
     if (!any)
         return "leaves no cipher for any version from min_version to max_version";
-    if (priority->curve_count > 0)
-        add(settings, "-GROUP-ALL");
+    /* As Go has them: most clients guess X25519, and need no second try. */
+    add(settings, priority->curve_count > 0
+                      ? "-GROUP-ALL"
+                      : "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
+                        "+GROUP-SECP521R1");
     for (size_t i = 0; i < priority->curve_count; i++)
         add_one(settings, curves[priority->curves[i]].word);
     if (settings->prefer_server_ciphers)

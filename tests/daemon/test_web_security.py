@@ -11,6 +11,7 @@ import ssl
 import statistics
 import subprocess
 import threading
+import time
 
 import pytest
 import yaml
@@ -162,12 +163,17 @@ def test_a_unix_socket_of_owner_and_group_needs_no_password(web):
     assert web.one.get("/metrics").status == 200
 
 
+def threads_ns(pid, name):
+    """Time on a processor of the threads of that name."""
+    spent = [int((task / "schedstat").read_text().split()[0])
+             for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+             if (task / "comm").read_text() == f"{name}\n"]
+    assert spent, "there is no such thread"
+    return sum(spent)
+
+
 def auth_thread_ns(pid):
-    """Time on a processor of the thread that computes hashes."""
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text() == "http-auth\n":
-            return int((task / "schedstat").read_text().split()[0])
-    raise AssertionError("there is no such thread")
+    return threads_ns(pid, "http-auth")
 
 
 def spent_ns(web, user, source, count=4):
@@ -273,8 +279,13 @@ def test_a_bad_file_keeps_the_old_state_and_says_so_once(web):
     for _ in range(5):
         assert web.status(ALICE) == 200
     assert web.metric("config_last_reload_successful") == 0
-    errors = [line for line in web.one.log() if line["level"] == "error"]
-    assert len(errors) == 2 and f"{web.file}:2:3: basic_auth_users.alice:" in errors[0]["error"]
+
+    def errors():
+        return [line for line in web.one.log() if line["level"] == "error"]
+
+    poll_until(lambda: len(errors()) >= 2, seconds(20), "it is logged")
+    assert f"{web.file}:2:3: basic_auth_users.alice:" in errors()[0]["error"]
+    assert len(errors()) == 2
     web.write({"basic_auth_users": {"bob": USERS["bob"]}})
     assert web.status(ALICE) == 401
     assert web.metric("config_last_reload_successful") == 1
@@ -390,6 +401,17 @@ def test_who_speaks_no_tls_is_closed(web):
             pass
     assert b"HTTP/1.1 200" not in received
     assert web.status() == 200
+
+
+def test_a_handshake_that_waits_costs_nothing(web):
+    web.start({"tls_server_config": TLS})
+    with socket.create_connection(("127.0.0.1", web.port), seconds(20)) as client:
+        client.sendall(bytes.fromhex("16030102000100"))  # the start of a record
+        assert web.status() == 200
+        before = threads_ns(web.one.process.pid, "http")
+        time.sleep(1)
+        spent = threads_ns(web.one.process.pid, "http") - before
+    assert spent < 300_000_000 * seconds(1), "a thread that spins takes all of a processor"
 
 
 def test_a_large_answer_comes_whole_over_tls(web):
