@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from daemon import DAEMON, sanitizer_environment, seconds, unused_port
-from process import Process
+from process import Process, poll_until
 
 # Becomes its arguments with the descriptors of the first, named by the second, as 3, 4, …
 PASS = """
@@ -152,7 +152,12 @@ def test_a_socket_of_the_responder_that_no_address_matches_is_told(daemon, opene
     one = daemon({"responder": {"listen": listen}} if listen else "groups: []\n",
                  arguments=["--web.systemd-socket"],
                  **passing([opened(), *sockets], ["http", "responder", "responder"]))
-    told = [line for line in one.log() if "is not served" in line["msg"]]
+
+    def lines():
+        return [line for line in one.log() if "is not served" in line["msg"]]
+
+    poll_until(lambda: len(lines()) >= 2, seconds(20), "both are told")
+    told = lines()
     assert [line["address"] for line in told] == [address, address]
     assert "responder.listen" in told[0]["remedy"]
 

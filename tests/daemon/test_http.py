@@ -493,7 +493,7 @@ def test_of_one_client_too_many_connections_end_the_slowest(serve):
         assert is_answered(other), "others are not meant"
     for client in held:
         client.close()
-    assert "cutting off the slowest HTTP clients" in server.process.text
+    server.process.wait_line(lambda line: "cutting off the slowest HTTP clients" in line, seconds(20))
 
 
 def is_served(server):

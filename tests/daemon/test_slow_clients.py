@@ -102,7 +102,8 @@ def test_slow_headers_and_slow_readers(flood):
         calm = measure(ask)
         flood(port, *[SLOW_HEADER] * 7, NEVER_READ)
         wait_until_served(ask, calm)
-        assert "cutting off the slowest HTTP clients" in server.process.text
+        server.process.wait_line(lambda line: "cutting off the slowest HTTP clients" in line,
+                                 seconds(20))
         assert server.process.running()
         assert server.process.descriptors() < 2000
     finally:
