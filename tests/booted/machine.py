@@ -21,6 +21,7 @@ from process import Process
 CACHE = pathlib.Path(os.environ.get("CH_BOOTED", "/var/tmp/connhealth-booted"))
 # Of the minimal system, besides what the package depends on.
 INCLUDE = ["systemd-sysv", "dbus", "curl", "man-db"]
+UNUSED_SECONDS = 7 * 86400  # then a minimal system of other packages goes
 CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21
 
 
@@ -81,13 +82,14 @@ def base_system(packages):
     """The tree of the minimal system with these packages. Made anew when they change."""
     include = ",".join(sorted({*INCLUDE, *packages}))
     base = CACHE / f"base-{hashlib.sha256(include.encode()).hexdigest()[:12]}"
-    if base.exists():
-        return base
     CACHE.mkdir(parents=True, exist_ok=True)
+    if base.exists():
+        os.utime(base)
+        return base
     for stale in CACHE.glob("base-*"):
-        shutil.rmtree(stale)
-    new, log = CACHE / "new", CACHE / "debootstrap.log"
-    shutil.rmtree(new, ignore_errors=True)
+        if time.time() - stale.stat().st_mtime > UNUSED_SECONDS:
+            shutil.rmtree(stale)
+    new, log = CACHE / f"new-{os.getpid()}", CACHE / "debootstrap.log"
     with open(log, "wb") as output:
         result = subprocess.run(
             ["debootstrap", "--variant=minbase", f"--include={include}", "bookworm", str(new),
@@ -95,6 +97,7 @@ def base_system(packages):
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
         )
     if result.returncode != 0:
+        shutil.rmtree(new, ignore_errors=True)
         raise MachineError(f"debootstrap failed: {log.read_text()[-2000:]}")
     for unneeded in ("var/cache/apt/archives", "usr/share/locale", "usr/share/zoneinfo"):
         shutil.rmtree(new / unneeded, ignore_errors=True)
