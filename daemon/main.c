@@ -30,6 +30,7 @@ struct daemon {
     struct ch_responder_counters responder;
     struct ch_prober_thread *prober;
     struct ch_sockets *sockets;
+    struct ch_sockets_snapshot *sockets_before; /* an earlier process's counters */
     struct ch_loader *loader;
     struct ch_service *service;
     struct ch_bus *bus;
@@ -128,8 +129,10 @@ static int start_sockets(struct daemon *self)
 {
     int r = ch_sockets_create(ch_loader_config(self->loader), &self->sockets);
 
-    if (r == 0)
+    if (r == 0) {
+        ch_sockets_resume(self->sockets, self->sockets_before);
         r = ch_sockets_start(self->sockets);
+    }
     if (r < 0)
         return complain("cannot start the sockets collector", r);
     self->state.sockets = self->sockets;
@@ -275,10 +278,15 @@ static bool restore_counters(struct daemon *self)
         .generation = ch_state_generation(&self->state),
         .responder = &self->responder,
         .loop_lag = &lag,
+        .sockets = ch_sockets_snapshot_empty(),
     };
     bool restored = ch_keep_restore(&counters);
 
     ch_prober_lag_set(self->prober, &lag);
+    if (restored)
+        self->sockets_before = counters.sockets;
+    else
+        ch_sockets_snapshot_unref(counters.sockets);
     ch_generation_unref(counters.generation);
     return restored;
 }
@@ -290,9 +298,12 @@ static void store_counters(struct daemon *self)
         .generation = ch_state_generation(&self->state),
         .responder = &self->responder,
         .loop_lag = &lag,
+        .sockets = self->sockets ? ch_sockets_stop(self->sockets) : self->sockets_before,
     };
 
     ch_keep_store(&counters);
+    if (self->sockets)
+        ch_sockets_snapshot_unref(counters.sockets);
     ch_generation_unref(counters.generation);
 }
 
@@ -335,12 +346,13 @@ static void stop(struct daemon *self, bool keep)
     ch_bus_free(self->bus);
     ch_web_free(self->web);
     ch_service_free(self->service);
-    ch_sockets_free(self->sockets);
     ch_loader_free(self->loader);
     if (keep) {
         ch_prober_stop(self->prober);
         store_counters(self);
     }
+    ch_sockets_free(self->sockets);
+    ch_sockets_snapshot_unref(self->sockets_before);
     ch_prober_free(self->prober);
     ch_state_clear(&self->state);
     ch_changes_free(self->changes);

@@ -169,6 +169,8 @@ char *ch_kept_write(const struct ch_kept *counters, size_t *ret_size)
         put_series(out, &generation->series[i]);
     put_responder(out, counters->responder);
     put_lag(out, counters->loop_lag);
+    if (counters->sockets)
+        kept_sockets_write(out, counters->sockets);
     if (fflush(out) == 0)
         fprintf(out, KEPT_END "%016" PRIx64 "\n", ch_kept_checksum(text, size));
     failed = fflush(out) != 0 || ferror(out);

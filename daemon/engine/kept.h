@@ -27,6 +27,7 @@
 
 #include "connhealth/loop.h"
 #include "connhealth/responder.h"
+#include "connhealth/sockets.h"
 #include "generation.h"
 
 /* Whose counters. */
@@ -34,6 +35,9 @@ struct ch_kept {
     struct ch_generation *generation;
     struct ch_responder_counters *responder;
     struct ch_loop_lag *loop_lag;
+    /* Of the host's sockets. Written if not NULL; read into it, which is empty
+     * before, if not NULL. */
+    struct ch_sockets_snapshot *sockets;
 };
 
 /* After the prober has ended, or a little behind it. A malloc'd text, the

@@ -8,70 +8,24 @@
 
 #include "kept_private.h"
 
-/* One number may have so many words before it; more are a later version's. */
-#define WORDS_MAX 8
-
-enum section { SECTION_NONE, SECTION_UNKNOWN, SECTION_SERIES, SECTION_RESPONDER, SECTION_LAG };
+enum section {
+    SECTION_NONE,
+    SECTION_UNKNOWN,
+    SECTION_SERIES,
+    SECTION_RESPONDER,
+    SECTION_LAG,
+    SECTION_SOCKETS,
+};
 
 struct reader {
     const struct ch_kept *counters;
     struct ch_series **sorted; /* by labels */
     bool setting;              /* false: only look */
     enum section section;
-    struct ch_record *record; /* of SECTION_SERIES; NULL: not there any more */
-    size_t series;            /* found */
+    struct ch_record *record;    /* of SECTION_SERIES; NULL: not there any more */
+    struct kept_sockets sockets; /* of SECTION_SOCKETS */
+    size_t series;               /* found */
 };
-
-/* A line in words; what they point into is not NUL-terminated at the words. */
-struct words {
-    struct {
-        const char *at;
-        size_t len;
-    } word[WORDS_MAX];
-    size_t count;
-};
-
-static bool is_word(const struct words *words, size_t index, const char *wanted)
-{
-    return wanted && index < words->count && words->word[index].len == strlen(wanted) &&
-           memcmp(words->word[index].at, wanted, words->word[index].len) == 0;
-}
-
-static bool read_u64(const struct words *words, size_t index, uint64_t most, uint64_t *ret)
-{
-    uint64_t value = 0;
-
-    if (index >= words->count || words->word[index].len == 0)
-        return false;
-    for (size_t i = 0; i < words->word[index].len; i++) {
-        char c = words->word[index].at[i];
-
-        if (c < '0' || c > '9' || __builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(c - '0'), &value))
-            return false;
-    }
-    *ret = value;
-    return value <= most;
-}
-
-/* False: too many words. */
-static bool split(const char *line, size_t len, struct words *ret)
-{
-    struct words words = {.count = 0};
-    const char *end = line + len;
-
-    for (const char *at = line; at <= end; at++) {
-        const char *space = memchr(at, ' ', (size_t)(end - at));
-
-        if (words.count == WORDS_MAX)
-            return false;
-        words.word[words.count].at = at;
-        words.word[words.count++].len = (size_t)((space ? space : end) - at);
-        at = space ? space : end;
-    }
-    *ret = words;
-    return true;
-}
 
 static void set(struct reader *reader, _Atomic uint64_t *counter, uint64_t value)
 {
@@ -80,73 +34,59 @@ static void set(struct reader *reader, _Atomic uint64_t *counter, uint64_t value
 }
 
 /* NAME VALUE of a table: whether it was one. */
-static bool take_named(struct reader *reader, const struct words *words,
+static bool take_named(struct reader *reader, const struct kept_words *words,
                        const struct counter_name *names, void *base, uint64_t value)
 {
     for (; names->name; names++)
-        if (is_word(words, 0, names->name)) {
+        if (kept_is_word(words, 0, names->name)) {
             set(reader, (_Atomic uint64_t *)(void *)((char *)base + names->offset), value);
             return true;
         }
     return false;
 }
 
-/* FAMILY.WORD: the word's place, as one word of its own; false if it is none of
- * that family. */
-static bool take_family(const struct words *words, const char *family, struct words *ret)
-{
-    size_t len = strlen(family);
-
-    if (words->word[0].len <= len || memcmp(words->word[0].at, family, len) != 0 ||
-        words->word[0].at[len] != '.')
-        return false;
-    *ret = (struct words){.count = 1};
-    ret->word[0].at = words->word[0].at + len + 1;
-    ret->word[0].len = words->word[0].len - len - 1;
-    return true;
-}
-
-static void take_bucket(struct reader *reader, const struct words *words,
+static void take_bucket(struct reader *reader, const struct kept_words *words,
                         const struct counter_buckets *buckets, _Atomic uint64_t *counts,
                         uint64_t value)
 {
     char text[KEPT_BUCKET_WORD];
-    struct words bound;
+    struct kept_words bound;
 
-    if (!take_family(words, "bucket", &bound))
+    if (!kept_family(words, "bucket", &bound))
         return;
     for (size_t i = 0; i < buckets->count; i++)
-        if (is_word(&bound, 0, counters_bucket_word(buckets, i, text)))
+        if (kept_is_word(&bound, 0, counters_bucket_word(buckets, i, text)))
             set(reader, &counts[i], value);
 }
 
-static bool find_category(const struct words *words, size_t index, uint8_t *ret)
+static bool find_category(const struct kept_words *words, size_t index, uint8_t *ret)
 {
     for (uint8_t i = 0; i < CH_CATEGORY_COUNT; i++)
-        if (is_word(words, index, counters_category_word(i))) {
+        if (kept_is_word(words, index, counters_category_word(i))) {
             *ret = i;
             return true;
         }
     return false;
 }
 
-static bool find_phase(const struct words *words, size_t index, uint8_t *ret)
+static bool find_phase(const struct kept_words *words, size_t index, uint8_t *ret)
 {
     for (uint8_t i = 0; i < CH_PHASE_COUNT; i++)
-        if (is_word(words, index, counters_phase_word(i))) {
+        if (kept_is_word(words, index, counters_phase_word(i))) {
             *ret = i;
             return true;
         }
     return false;
 }
 
-static bool find_wire_and_cause(const struct words *words, struct ch_outcome *outcome)
+static bool find_wire_and_cause(const struct kept_words *words, struct ch_outcome *outcome)
 {
     uint8_t wire = 0, cause = CH_CAUSE_NONE + 1;
 
-    while (wire < CH_WIRE_COUNT && !is_word(words, 3, ch_wire_word((enum ch_wire)wire)->slug))
+    while (wire < CH_WIRE_COUNT && !kept_is_word(words, 3, ch_wire_word((enum ch_wire)wire)->slug))
         wire++;
-    while (cause < CH_CAUSE_COUNT && !is_word(words, 4, ch_cause_word((enum ch_cause)cause)->slug))
+    while (cause < CH_CAUSE_COUNT &&
+           !kept_is_word(words, 4, ch_cause_word((enum ch_cause)cause)->slug))
         cause++;
     outcome->wire = wire;
     outcome->cause = cause;
@@ -155,13 +95,13 @@ static bool find_wire_and_cause(const struct words *words, struct ch_outcome *ou
 
 /* cause PHASE CATEGORY WIRE CAUSE CERTAIN COUNT; one with a word that this
  * version does not know is passed over. */
-static bool take_cause(struct reader *reader, const struct words *words)
+static bool take_cause(struct reader *reader, const struct kept_words *words)
 {
     struct ch_outcome outcome = {.success = 0};
     uint64_t certain, count;
 
-    if (words->count != 7 || !read_u64(words, 5, 1, &certain) ||
-        !read_u64(words, 6, UINT64_MAX, &count))
+    if (words->count != 7 || !kept_read_u64(words, 5, 1, &certain) ||
+        !kept_read_u64(words, 6, UINT64_MAX, &count))
         return false;
     outcome.certain = (uint8_t)certain;
     if (find_phase(words, 1, &outcome.phase) && find_category(words, 2, &outcome.category) &&
@@ -171,7 +111,7 @@ static bool take_cause(struct reader *reader, const struct words *words)
     return true;
 }
 
-static bool read_ip(const struct words *words, size_t index, uint8_t ip[16])
+static bool read_ip(const struct kept_words *words, size_t index, uint8_t ip[16])
 {
     if (words->word[index].len != 32)
         return false;
@@ -188,7 +128,7 @@ static bool read_ip(const struct words *words, size_t index, uint8_t ip[16])
 
 /* icmp VERSION TYPE CODE SENDER FAMILY SCOPE IP COUNT has one word more than
  * others: its name was taken off before. */
-static bool take_icmp(struct reader *reader, const struct words *words)
+static bool take_icmp(struct reader *reader, const struct kept_words *words)
 {
     struct ch_icmp icmp = {.version = 0};
     uint64_t value[6], count;
@@ -196,10 +136,10 @@ static bool take_icmp(struct reader *reader, const struct words *words)
                                      UINT16_MAX, UINT32_MAX};
 
     if (words->count != 8 || !read_ip(words, 6, icmp.offender.ip) ||
-        !read_u64(words, 7, UINT64_MAX, &count))
+        !kept_read_u64(words, 7, UINT64_MAX, &count))
         return false;
     for (size_t i = 0; i < 6; i++)
-        if (!read_u64(words, i, most[i], &value[i]))
+        if (!kept_read_u64(words, i, most[i], &value[i]))
             return false;
     icmp.version = (uint8_t)value[0];
     icmp.type = (uint8_t)value[1];
@@ -216,55 +156,55 @@ static bool take_icmp(struct reader *reader, const struct words *words)
     return true;
 }
 
-static bool take_of_series(struct reader *reader, const struct words *words)
+static bool take_of_series(struct reader *reader, const struct kept_words *words)
 {
     struct ch_record *record = reader->record;
-    struct words category;
+    struct kept_words category;
     uint64_t value;
     uint8_t index;
 
-    if (is_word(words, 0, "cause"))
+    if (kept_is_word(words, 0, "cause"))
         return take_cause(reader, words);
-    if (!read_u64(words, 1, UINT64_MAX, &value))
+    if (!kept_read_u64(words, 1, UINT64_MAX, &value))
         return words->count != 2; /* of a later version */
     if (!record || take_named(reader, words, counters_of_record, record, value))
         return true;
-    if (take_family(words, "failures", &category) && find_category(&category, 0, &index) &&
+    if (kept_family(words, "failures", &category) && find_category(&category, 0, &index) &&
         index != CH_CATEGORY_NONE)
         set(reader, &record->failures[index], value);
     take_bucket(reader, words, &counters_duration, record->bucket, value);
     return true;
 }
 
-static bool take_of_responder(struct reader *reader, const struct words *words)
+static bool take_of_responder(struct reader *reader, const struct kept_words *words)
 {
     struct ch_responder_counters *responder = reader->counters->responder;
     uint64_t value;
 
-    if (!read_u64(words, 1, UINT64_MAX, &value))
+    if (!kept_read_u64(words, 1, UINT64_MAX, &value))
         return words->count != 2;
     if (take_named(reader, words, counters_of_responder, responder, value))
         return true;
     for (size_t i = 0; i < CH_PHASE_COUNT; i++) {
-        struct words category;
+        struct kept_words category;
         char family[32];
         uint8_t index;
 
         snprintf(family, sizeof(family), "ends.%s", counters_phase_word(i));
-        if (take_family(words, family, &category) && find_category(&category, 0, &index))
+        if (kept_family(words, family, &category) && find_category(&category, 0, &index))
             set(reader, &responder->ends[i][index], value);
     }
     return true;
 }
 
-static bool take_of_lag(struct reader *reader, const struct words *words)
+static bool take_of_lag(struct reader *reader, const struct kept_words *words)
 {
     struct ch_loop_lag *lag = reader->counters->loop_lag;
     uint64_t value;
 
-    if (!read_u64(words, 1, UINT64_MAX, &value))
+    if (!kept_read_u64(words, 1, UINT64_MAX, &value))
         return words->count != 2;
-    if (is_word(words, 0, "sum_ns"))
+    if (kept_is_word(words, 0, "sum_ns"))
         set(reader, &lag->sum_ns, value);
     take_bucket(reader, words, &counters_lag, lag->bucket, value);
     return true;
@@ -321,6 +261,8 @@ static bool enter_section(struct reader *reader, const char *line, size_t len)
         reader->section = SECTION_RESPONDER;
     } else if (begins(line, len, "[loop_lag]")) {
         reader->section = SECTION_LAG;
+    } else if (kept_sockets_enter(&reader->sockets, reader->setting, line, len)) {
+        reader->section = SECTION_SOCKETS;
     }
     return true;
 }
@@ -328,15 +270,16 @@ static bool enter_section(struct reader *reader, const char *line, size_t len)
 static bool take_line(struct reader *reader, const char *line, size_t len)
 {
     static const char icmp[] = "icmp ";
-    struct words words;
+    struct kept_words words;
 
     if (len == 0 || memchr(line, '\0', len))
         return false;
     if (line[0] == '[')
         return enter_section(reader, line, len);
     if (reader->section == SECTION_SERIES && begins(line, len, icmp))
-        return split(line + strlen(icmp), len - strlen(icmp), &words) && take_icmp(reader, &words);
-    if (!split(line, len, &words))
+        return kept_split(line + strlen(icmp), len - strlen(icmp), &words) &&
+               take_icmp(reader, &words);
+    if (!kept_split(line, len, &words))
         return true; /* of a later version */
     switch (reader->section) {
     case SECTION_SERIES:
@@ -345,6 +288,8 @@ static bool take_line(struct reader *reader, const char *line, size_t len)
         return take_of_responder(reader, &words);
     case SECTION_LAG:
         return take_of_lag(reader, &words);
+    case SECTION_SOCKETS:
+        return kept_sockets_take(&reader->sockets, &words);
     case SECTION_UNKNOWN:
         return true;
     case SECTION_NONE:
@@ -394,7 +339,7 @@ int ch_kept_read(const struct ch_kept *counters, const char *text, size_t size, 
                  const char **ret_reason)
 {
     struct ch_generation *generation = counters->generation;
-    struct reader reader = {.counters = counters};
+    struct reader reader = {.counters = counters, .sockets = {.snapshot = counters->sockets}};
     int r = 0;
 
     *ret_reason = open_text(&text, &size);

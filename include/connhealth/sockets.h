@@ -161,6 +161,9 @@ struct ch_sockets;
 
 /* Copies the settings. Nothing runs yet. 0; -ENOMEM or the errno of eventfd. */
 int ch_sockets_new(const struct ch_sockets_settings *settings, struct ch_sockets **ret);
+/* Before the start: counters go on from those of an earlier process, which were
+ * read into a snapshot (below); takes a reference. The gauges in it say nothing. */
+void ch_sockets_resume(struct ch_sockets *sockets, struct ch_sockets_snapshot *before);
 /* Starts the thread. A host where sock_diag does not answer is no error here:
  * the snapshot says so, and each sweep tries again. */
 int ch_sockets_start(struct ch_sockets *sockets);
@@ -168,6 +171,9 @@ int ch_sockets_start(struct ch_sockets *sockets);
  * Counters survive for the units and peers that are still there. 0 or -ENOMEM
  * (the old settings stay). */
 int ch_sockets_apply(struct ch_sockets *sockets, const struct ch_sockets_settings *settings);
+/* Stops the thread for good and looks once more, so that nothing is missing from
+ * the counters. A reference, the caller's; NULL if switched off or never started. */
+struct ch_sockets_snapshot *ch_sockets_stop(struct ch_sockets *sockets);
 /* Stops the thread and frees all; snapshots that others hold stay valid. */
 struct ch_sockets *ch_sockets_free(struct ch_sockets *sockets); /* takes NULL, returns NULL */
 
@@ -178,5 +184,16 @@ uint64_t ch_sockets_turns(const struct ch_sockets *sockets);
  * while the collector is switched off, and for NULL. */
 struct ch_sockets_snapshot *ch_sockets_snapshot(struct ch_sockets *sockets);
 struct ch_sockets_snapshot *ch_sockets_snapshot_unref(struct ch_sockets_snapshot *snapshot);
+
+/* For a reader of kept counters: a snapshot of nothing, one reference, the
+ * caller's, and one more of a kind in it, which is valid until the next is added.
+ * Names are copied. NULL: out of memory. */
+struct ch_sockets_snapshot *ch_sockets_snapshot_empty(void);
+struct ch_unit_sockets *ch_sockets_snapshot_add_unit(struct ch_sockets_snapshot *snapshot,
+                                                     const char *name);
+struct ch_peer_sockets *ch_sockets_snapshot_add_peer(struct ch_sockets_snapshot *snapshot,
+                                                     const char *name);
+struct ch_listener *ch_sockets_snapshot_add_listener(struct ch_sockets_snapshot *snapshot,
+                                                     const struct ch_addr *address);
 
 #endif

@@ -8,46 +8,21 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "collector.h"
 #include "connhealth/clock.h"
 #include "counters.h"
-#include "netlink.h"
-#include "settings.h"
 #include "snapshot.h"
-#include "tally.h"
 
 const int64_t ch_sweep_bounds_ns[CH_SWEEP_BUCKETS - 1] = {
     CH_NS_PER_MS,      5 * CH_NS_PER_MS,    10 * CH_NS_PER_MS,  25 * CH_NS_PER_MS,
     50 * CH_NS_PER_MS, 100 * CH_NS_PER_MS,  250 * CH_NS_PER_MS, 500 * CH_NS_PER_MS,
     CH_NS_PER_S,       5 * CH_NS_PER_S / 2, 5 * CH_NS_PER_S,
-};
-
-struct ch_sockets {
-    pthread_t thread;
-    bool started;
-    int wake_fd;
-    _Atomic bool stop;
-    _Atomic uint64_t turns;
-
-    pthread_mutex_t lock;             /* of the next two, for a few instructions */
-    struct ch_sockets_settings *next; /* not yet taken by the thread */
-    struct ch_sockets_snapshot *published;
-
-    /* the thread's own */
-    struct ch_sockets_settings *settings;
-    struct ch_tally tally;
-    bool tally_made;
-    struct ch_dump dump;
-    struct ch_ends ends;
-    struct ch_sockets_snapshot self; /* the fields that are not the tally's */
-    int64_t next_sweep_ns, last_sweep_ns;
-    bool lost; /* records of ends, since the last whole sweep */
 };
 
 /* Neither a probe nor an answer to a scrape should wait for a sweep. */
@@ -256,7 +231,7 @@ static void count_duration(struct ch_sockets_snapshot *self)
     self->sweep_sum_ns += (uint64_t)self->duration_ns;
 }
 
-static void sweep(struct ch_sockets *sockets)
+void ch_collector_sweep(struct ch_sockets *sockets)
 {
     struct ch_sockets_snapshot *self = &sockets->self, *snapshot;
     struct ch_tally *tally = &sockets->tally;
@@ -294,7 +269,7 @@ static void sweep(struct ch_sockets *sockets)
 
 /* ---- settings ---------------------------------------------------------- */
 
-static void switch_off(struct ch_sockets *sockets)
+void ch_collector_switch_off(struct ch_sockets *sockets)
 {
     ch_dump_close(&sockets->dump);
     ch_ends_close(&sockets->ends);
@@ -313,8 +288,8 @@ static bool switch_on(struct ch_sockets *sockets)
     return sockets->tally_made;
 }
 
-static struct ch_sockets_settings *swap_next(struct ch_sockets *sockets,
-                                             struct ch_sockets_settings *settings)
+struct ch_sockets_settings *ch_collector_swap_next(struct ch_sockets *sockets,
+                                                   struct ch_sockets_settings *settings)
 {
     struct ch_sockets_settings *old;
 
@@ -337,11 +312,28 @@ static void put_back(struct ch_sockets *sockets, struct ch_sockets_settings *set
     free(settings);
 }
 
+static void resume(struct ch_sockets *sockets)
+{
+    const struct ch_sockets_snapshot *before = sockets->before;
+    struct ch_sockets_snapshot *self = &sockets->self;
+
+    if (!before)
+        return;
+    ch_tally_resume(&sockets->tally, before);
+    memcpy(self->sweep_bucket, before->sweep_bucket, sizeof(self->sweep_bucket));
+    self->sweep_sum_ns = before->sweep_sum_ns;
+    self->sweeps_interrupted = before->sweeps_interrupted;
+    self->sweeps_failed = before->sweeps_failed;
+    self->events_lost = before->events_lost;
+    self->malformed = before->malformed;
+    sockets->before = ch_sockets_snapshot_unref(sockets->before);
+}
+
 /* New settings come into force, and a sweep with them; without memory the old
  * ones stay, and it is tried again at the next turn. */
 static void take_settings(struct ch_sockets *sockets)
 {
-    struct ch_sockets_settings *next = swap_next(sockets, NULL);
+    struct ch_sockets_settings *next = ch_collector_swap_next(sockets, NULL);
 
     if (!next)
         return;
@@ -349,8 +341,10 @@ static void take_settings(struct ch_sockets *sockets)
         put_back(sockets, next);
         return;
     }
-    if (!next->enabled)
-        switch_off(sockets);
+    if (next->enabled)
+        resume(sockets);
+    else
+        ch_collector_switch_off(sockets);
     free(sockets->settings);
     sockets->settings = next;
     sockets->next_sweep_ns = ch_clock_monotonic();
@@ -392,14 +386,14 @@ static void sweep_if_due(struct ch_sockets *sockets)
         sockets->next_sweep_ns = sockets->last_sweep_ns + interval / 4;
     if (now < sockets->next_sweep_ns)
         return;
-    sweep(sockets);
+    ch_collector_sweep(sockets);
     sockets->last_sweep_ns = ch_clock_monotonic();
     sockets->next_sweep_ns += interval;
     if (sockets->next_sweep_ns <= sockets->last_sweep_ns) /* late: not twice in a row */
         sockets->next_sweep_ns = sockets->last_sweep_ns + interval;
 }
 
-static void *run(void *arg)
+void *ch_collector_run(void *arg)
 {
     struct ch_sockets *sockets = arg;
 
@@ -415,84 +409,5 @@ static void *run(void *arg)
         wait_for(sockets, on ? sockets->next_sweep_ns : INT64_MAX);
         turn(sockets);
     }
-    return NULL;
-}
-
-static void wake(struct ch_sockets *sockets)
-{
-    uint64_t one = 1;
-
-    /* Can only fail when it is full, and then it is awake. */
-    (void)!write(sockets->wake_fd, &one, sizeof(one));
-}
-
-/* ---- life -------------------------------------------------------------- */
-
-int ch_sockets_new(const struct ch_sockets_settings *settings, struct ch_sockets **ret)
-{
-    struct ch_sockets *sockets = calloc(1, sizeof(*sockets));
-    int r = -ENOMEM;
-
-    if (!sockets)
-        return -ENOMEM;
-    pthread_mutex_init(&sockets->lock, NULL);
-    sockets->dump.fd = sockets->ends.fd = -1;
-    sockets->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (sockets->wake_fd < 0)
-        r = -errno;
-    else
-        sockets->next = ch_sockets_settings_copy(settings);
-    if (!sockets->next) {
-        ch_sockets_free(sockets);
-        return r;
-    }
-    *ret = sockets;
-    return 0;
-}
-
-int ch_sockets_start(struct ch_sockets *sockets)
-{
-    sigset_t all, old;
-    int r;
-
-    /* Signals are for the main thread. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&sockets->thread, NULL, run, sockets);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r != 0)
-        return -r;
-    sockets->started = true;
-    (void)pthread_setname_np(sockets->thread, "sockets");
-    return 0;
-}
-
-int ch_sockets_apply(struct ch_sockets *sockets, const struct ch_sockets_settings *settings)
-{
-    struct ch_sockets_settings *copy = ch_sockets_settings_copy(settings);
-
-    if (!copy)
-        return -ENOMEM;
-    free(swap_next(sockets, copy));
-    wake(sockets);
-    return 0;
-}
-
-struct ch_sockets *ch_sockets_free(struct ch_sockets *sockets)
-{
-    if (!sockets)
-        return NULL;
-    if (sockets->started) {
-        atomic_store_explicit(&sockets->stop, true, memory_order_release);
-        wake(sockets);
-        pthread_join(sockets->thread, NULL);
-    }
-    switch_off(sockets);
-    if (sockets->wake_fd >= 0)
-        close(sockets->wake_fd);
-    free(sockets->settings);
-    free(sockets->next);
-    pthread_mutex_destroy(&sockets->lock);
-    free(sockets);
     return NULL;
 }

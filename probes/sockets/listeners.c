@@ -47,9 +47,16 @@ void ch_listeners_sweep_end(struct ch_listeners *listeners, uint32_t sweep)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < listeners->count; i++)
-        if (listeners->slots[i].sweep == sweep)
-            listeners->slots[kept++] = listeners->slots[i];
+    for (size_t i = 0; i < listeners->count; i++) {
+        struct ch_listener_slot *slot = &listeners->slots[i];
+
+        /* What the kernel counted for its sockets was in there, as far as they are the same. */
+        if (slot->listener.drops < slot->drops_before)
+            slot->listener.drops = slot->drops_before;
+        slot->drops_before = 0;
+        if (slot->sweep == sweep)
+            listeners->slots[kept++] = *slot;
+    }
     if (kept == listeners->count)
         return;
     listeners->count = kept;

@@ -14,9 +14,10 @@
 
 struct ch_listener_slot {
     struct ch_listener listener;
-    uint32_t sweep; /* that saw it last */
-    uint16_t next;  /* of the same port; CH_LISTENER_NONE ends */
-    bool any;       /* bound to all addresses of its family */
+    uint32_t sweep;        /* that saw it last */
+    uint16_t next;         /* of the same port; CH_LISTENER_NONE ends */
+    bool any;              /* bound to all addresses of its family */
+    uint64_t drops_before; /* counted by an earlier process; until the end of a sweep */
 };
 
 #define CH_LISTENER_NONE 0xffff

@@ -7,7 +7,7 @@
 
 struct box {
     atomic_uint refs;
-    char *names; /* of units and peers, one after the other */
+    char *names; /* of units and peers, one after the other; NULL: each on its own */
     struct ch_sockets_snapshot snapshot;
 };
 
@@ -23,11 +23,21 @@ struct ch_sockets_snapshot *ch_sockets_snapshot_ref(struct ch_sockets_snapshot *
     return snapshot;
 }
 
+static void free_names(struct ch_sockets_snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->unit_count; i++)
+        free((char *)snapshot->units[i].name);
+    for (size_t i = 0; i < snapshot->peer_count; i++)
+        free((char *)snapshot->peers[i].name);
+}
+
 struct ch_sockets_snapshot *ch_sockets_snapshot_unref(struct ch_sockets_snapshot *snapshot)
 {
     if (!snapshot ||
         atomic_fetch_sub_explicit(&box_of(snapshot)->refs, 1, memory_order_acq_rel) > 1)
         return NULL;
+    if (!box_of(snapshot)->names)
+        free_names(snapshot);
     free(snapshot->units);
     free(snapshot->listeners);
     free(snapshot->peers);
@@ -110,7 +120,7 @@ struct ch_sockets_snapshot *ch_sockets_snapshot_new(const struct ch_tally *tally
     atomic_init(&box->refs, 1);
     snapshot = &box->snapshot;
     *snapshot = *proto;
-    snapshot->listener_count = 0;
+    snapshot->unit_count = snapshot->peer_count = snapshot->listener_count = 0;
     box->names = malloc(names_size(tally));
     snapshot->units = calloc(tally->units.slot_count, sizeof(*snapshot->units));
     snapshot->listeners = calloc(tally->listeners.count + 1, sizeof(*snapshot->listeners));
@@ -119,4 +129,72 @@ struct ch_sockets_snapshot *ch_sockets_snapshot_new(const struct ch_tally *tally
         return ch_sockets_snapshot_unref(snapshot);
     fill(box, tally);
     return snapshot;
+}
+
+/* ---- read by somebody, not seen ---------------------------------------- */
+
+struct ch_sockets_snapshot *ch_sockets_snapshot_empty(void)
+{
+    struct box *box = calloc(1, sizeof(*box));
+
+    if (!box)
+        return NULL;
+    atomic_init(&box->refs, 1);
+    return &box->snapshot;
+}
+
+/* Room for one more of a list; it doubles at each power of two. */
+static void *grow(void *list, size_t count, size_t size)
+{
+    return (count & (count - 1)) == 0 ? realloc(list, (count ? count * 2 : 1) * size) : list;
+}
+
+struct ch_unit_sockets *ch_sockets_snapshot_add_unit(struct ch_sockets_snapshot *snapshot,
+                                                     const char *name)
+{
+    struct ch_unit_sockets *units =
+        grow(snapshot->units, snapshot->unit_count, sizeof(*snapshot->units));
+    char *copy = strdup(name);
+
+    if (units)
+        snapshot->units = units;
+    if (!units || !copy) {
+        free(copy);
+        return NULL;
+    }
+    units += snapshot->unit_count++;
+    *units = (struct ch_unit_sockets){.name = copy};
+    return units;
+}
+
+struct ch_peer_sockets *ch_sockets_snapshot_add_peer(struct ch_sockets_snapshot *snapshot,
+                                                     const char *name)
+{
+    struct ch_peer_sockets *peers =
+        grow(snapshot->peers, snapshot->peer_count, sizeof(*snapshot->peers));
+    char *copy = strdup(name);
+
+    if (peers)
+        snapshot->peers = peers;
+    if (!peers || !copy) {
+        free(copy);
+        return NULL;
+    }
+    peers += snapshot->peer_count++;
+    *peers = (struct ch_peer_sockets){.name = copy};
+    return peers;
+}
+
+struct ch_listener *ch_sockets_snapshot_add_listener(struct ch_sockets_snapshot *snapshot,
+                                                     const struct ch_addr *address)
+{
+    struct ch_listener *listeners =
+        grow(snapshot->listeners, snapshot->listener_count, sizeof(*snapshot->listeners));
+
+    if (!listeners)
+        return NULL;
+    snapshot->listeners = listeners;
+    listeners += snapshot->listener_count++;
+    *listeners = (struct ch_listener){.address = *address};
+    return listeners;
 }

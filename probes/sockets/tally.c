@@ -62,6 +62,52 @@ int ch_tally_configure(struct ch_tally *tally, const struct ch_sockets_settings 
     return 0;
 }
 
+static void add_histogram(struct ch_rtt_histogram *to, const struct ch_rtt_histogram *from)
+{
+    for (size_t i = 0; i < CH_RTT_BUCKETS; i++)
+        to->bucket[i] += from->bucket[i];
+    to->sum_us += from->sum_us;
+}
+
+static void resume_unit(struct ch_tally *tally, const struct ch_unit_sockets *before)
+{
+    struct ch_unit_sockets *unit =
+        ch_units_sums(&tally->units, ch_units_named(&tally->units, before->name));
+
+    unit->retransmitted_segments += before->retransmitted_segments;
+    add_histogram(&unit->rtt, &before->rtt);
+    for (size_t i = 0; i < CH_SOCKET_END_COUNT; i++)
+        unit->ends[i] += before->ends[i];
+}
+
+static void resume_peer(struct ch_tally *tally, const struct ch_peer_sockets *before)
+{
+    for (size_t i = 0; i < tally->peers.count; i++) {
+        struct ch_peer_sockets *peer = &tally->peers.sums[i];
+
+        if (strcmp(peer->name, before->name) != 0)
+            continue;
+        peer->retransmitted_segments += before->retransmitted_segments;
+        add_histogram(&peer->rtt, &before->rtt);
+    }
+}
+
+void ch_tally_resume(struct ch_tally *tally, const struct ch_sockets_snapshot *before)
+{
+    for (size_t i = 0; i < before->unit_count; i++)
+        resume_unit(tally, &before->units[i]);
+    for (size_t i = 0; i < before->peer_count; i++)
+        resume_peer(tally, &before->peers[i]);
+    for (size_t i = 0; i < before->listener_count; i++) {
+        struct ch_listener_slot *slot =
+            ch_listeners_touch(&tally->listeners, &before->listeners[i].address, tally->sweep);
+
+        if (slot)
+            slot->drops_before = before->listeners[i].drops;
+    }
+    tally->events += before->events;
+}
+
 void ch_tally_sweep_begin(struct ch_tally *tally, int64_t now_ns)
 {
     tally->sweep++;

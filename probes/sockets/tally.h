@@ -67,6 +67,9 @@ void ch_tally_clear(struct ch_tally *tally);
  * it was then. */
 int ch_tally_configure(struct ch_tally *tally, const struct ch_sockets_settings *settings);
 
+/* Before the first sweep, configured: counters go on from these. */
+void ch_tally_resume(struct ch_tally *tally, const struct ch_sockets_snapshot *before);
+
 void ch_tally_sweep_begin(struct ch_tally *tally, int64_t now_ns);
 /* Rows of one dump datagram. */
 void ch_tally_rows(struct ch_tally *tally, uint8_t protocol, const struct ch_diag_row *rows,

@@ -239,11 +239,9 @@ static uint16_t claim_slot(struct ch_units *units, const char *name)
     return oldest;
 }
 
-static uint16_t slot_of_name(struct ch_units *units, const char *name)
+uint16_t ch_units_named(struct ch_units *units, const char *name)
 {
-    if (name[0] == '\0')
-        return CH_UNIT_UNKNOWN;
-    for (size_t i = CH_UNIT_FIRST; i < units->slot_count; i++)
+    for (size_t i = CH_UNIT_UNKNOWN; i < units->slot_count; i++)
         if (strcmp(units->slots[i].sums.name, name) == 0)
             return (uint16_t)i;
     return claim_slot(units, name);
@@ -261,7 +259,7 @@ static uint16_t look_up(struct ch_units *units, uint64_t cgroup)
         return CH_UNIT_UNKNOWN;
     entry->used = units->sweep;
     if (entry->slot == unresolved)
-        entry->slot = slot_of_name(units, units->names + entry->name);
+        entry->slot = ch_units_named(units, units->names + entry->name);
     units->slots[entry->slot].idle_since_ns = 0; /* nobody may claim it now */
     return entry->slot;
 }

@@ -66,6 +66,8 @@ void ch_units_sweep_begin(struct ch_units *units, uint32_t sweep);
 /* After the memory was sifted: sees which slots are idle. */
 void ch_units_sweep_end(struct ch_units *units, int64_t now_ns);
 
+/* The unit of this name, as if a socket of it were seen; "" and "other" as well. */
+uint16_t ch_units_named(struct ch_units *units, const char *name);
 /* id 0 (the kernel gave none) is slot 0. */
 uint16_t ch_units_slot(struct ch_units *units, uint64_t cgroup);
 static inline struct ch_unit_sockets *ch_units_sums(struct ch_units *units, uint16_t slot)

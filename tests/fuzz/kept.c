@@ -36,6 +36,8 @@ static void begin(struct counted *counted)
     memset(counted, 0, sizeof(*counted));
     counted->kept.responder = &counted->responder;
     counted->kept.loop_lag = &counted->lag;
+    counted->kept.sockets = ch_sockets_snapshot_empty();
+    must(counted->kept.sockets != NULL);
     must(ch_config_parse(configuration, sizeof(configuration) - 1, "f.yml", &config, &errors) == 0);
     must(ch_generation_new(&config, NULL, NULL, &counted->kept.generation) == 0);
 }
@@ -43,6 +45,7 @@ static void begin(struct counted *counted)
 static void end(struct counted *counted)
 {
     ch_generation_unref(counted->kept.generation);
+    ch_sockets_snapshot_unref(counted->kept.sockets);
 }
 
 static void fuzz(const char *text, size_t size)

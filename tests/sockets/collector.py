@@ -23,7 +23,7 @@ def needs_of_root():
 
 class Collector(Daemon):
     def __init__(self, directory, namespace, interval="1h", web=None, arguments=(), prefix=(),
-                 listen=None, environment=None, **sockets):
+                 listen=None, environment=None, descriptors=(), **sockets):
         super().__init__(
             directory,
             {"sockets": {"interval": interval, **sockets}, **({"web": web} if web else {})},
@@ -31,6 +31,7 @@ class Collector(Daemon):
             arguments=arguments,
             listen=listen,
             environment=environment,
+            descriptors=descriptors,
         )
 
     def start(self, wait=True):

@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -242,6 +244,99 @@ static void test_switched_off_it_publishes_nothing(void **state)
     ch_sockets_snapshot_unref(sweep()); /* and on again */
 }
 
+static const struct ch_unit_sockets *unit_of(const struct ch_sockets_snapshot *snapshot,
+                                             const char *name)
+{
+    for (size_t i = 0; i < snapshot->unit_count; i++)
+        if (strcmp(snapshot->units[i].name, name) == 0)
+            return &snapshot->units[i];
+    return NULL;
+}
+
+static struct ch_sockets_snapshot *counted_before(const struct ch_addr *listener)
+{
+    struct ch_sockets_snapshot *before = ch_sockets_snapshot_empty();
+    struct ch_unit_sockets *unit = ch_sockets_snapshot_add_unit(before, "gone.service");
+
+    unit->ends[CH_SOCKET_END_CLOSED] = 7;
+    unit->retransmitted_segments = 3;
+    unit->rtt.bucket[1] = 2;
+    unit->rtt.sum_us = 900;
+    ch_sockets_snapshot_add_unit(before, "other")->ends[CH_SOCKET_END_UNKNOWN] = 4;
+    assert_non_null(ch_sockets_snapshot_add_peer(before, "nobody"));
+    ch_sockets_snapshot_add_listener(before, listener)->drops = 5;
+    before->sweep_bucket[0] = 1000;
+    before->sweeps_failed = 6;
+    before->events = 8;
+    return before;
+}
+
+static void assert_went_on(const struct ch_sockets_snapshot *now, const struct ch_addr *listener)
+{
+    const struct ch_unit_sockets *unit = unit_of(now, "gone.service");
+    uint64_t drops = 0;
+
+    assert_non_null(unit);
+    assert_int_equal(unit->ends[CH_SOCKET_END_CLOSED], 7);
+    assert_int_equal(unit->retransmitted_segments, 3);
+    assert_int_equal(unit->rtt.bucket[1], 2);
+    assert_int_equal(unit->rtt.sum_us, 900);
+    assert_true(unit_of(now, "other")->ends[CH_SOCKET_END_UNKNOWN] >= 4);
+    for (size_t i = 0; i < now->listener_count; i++)
+        if (ch_addr_same_host(&now->listeners[i].address, listener) &&
+            now->listeners[i].address.port == listener->port)
+            drops = now->listeners[i].drops;
+    assert_int_equal(drops, 5);
+    assert_true(now->sweep_bucket[0] >= 1000);
+    assert_int_equal(now->sweeps_failed, 6);
+    assert_true(now->events >= 8);
+}
+
+static void test_counters_go_on_from_an_earlier_process(void **state)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = __real_socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t len = sizeof(name);
+    struct ch_sockets_snapshot *before, *now;
+    struct ch_addr address;
+
+    (void)state;
+    assert_int_equal(bind(listener, (struct sockaddr *)&name, len), 0);
+    assert_int_equal(listen(listener, 5), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&name, &len), 0);
+    address = ch_addr_from_sockaddr((struct sockaddr *)&name, len);
+    before = counted_before(&address);
+    assert_int_equal(ch_sockets_new(&settings, &sockets), 0);
+    ch_sockets_resume(sockets, before);
+    ch_sockets_snapshot_unref(before);
+    assert_int_equal(ch_sockets_start(sockets), 0);
+    now = snapshot_after(0);
+    assert_went_on(now, &address);
+    ch_sockets_snapshot_unref(now);
+    now = ch_sockets_stop(sockets);
+    assert_went_on(now, &address);
+    ch_sockets_snapshot_unref(now);
+    close(listener);
+}
+
+/* What a collector that is switched off was given goes on to the next process. */
+static void test_counters_that_nobody_took_up_are_not_lost(void **state)
+{
+    struct ch_sockets_settings off = settings;
+    struct ch_sockets_snapshot *before = ch_sockets_snapshot_empty(), *left;
+
+    (void)state;
+    off.enabled = false;
+    before->events = 3;
+    assert_int_equal(ch_sockets_new(&off, &sockets), 0);
+    ch_sockets_resume(sockets, before);
+    assert_int_equal(ch_sockets_start(sockets), 0);
+    left = ch_sockets_stop(sockets);
+    assert_ptr_equal(left, before);
+    ch_sockets_snapshot_unref(left);
+    ch_sockets_snapshot_unref(before);
+}
+
 static void test_never_started(void **state)
 {
     struct ch_sockets *idle;
@@ -254,6 +349,7 @@ static void test_never_started(void **state)
     assert_null(ch_sockets_free(NULL));
     assert_null(ch_sockets_snapshot(NULL));
     assert_null(ch_sockets_snapshot_unref(NULL));
+    assert_null(ch_sockets_stop(NULL));
 }
 
 #define RUNNING(test) cmocka_unit_test_setup_teardown(test, start, stop)
@@ -267,6 +363,8 @@ int main(void)
         RUNNING(test_a_dump_that_breaks_off_forgets_nobody),
         RUNNING(test_it_turns_while_it_waits),
         RUNNING(test_switched_off_it_publishes_nothing),
+        cmocka_unit_test_teardown(test_counters_go_on_from_an_earlier_process, stop),
+        cmocka_unit_test_teardown(test_counters_that_nobody_took_up_are_not_lost, stop),
         cmocka_unit_test(test_never_started),
     };
 
