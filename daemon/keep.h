@@ -16,11 +16,11 @@
 
 #include "kept.h"
 
-/* Before the prober starts. Without anything kept it does nothing; what is no
- * good is logged and passed over. True: counters go on, and are lost unless they
- * are stored again. */
+/* Before the prober and the collector of sockets start. Without anything kept it
+ * does nothing; what is no good is logged and passed over. True: counters go on,
+ * and are lost unless they are stored again. */
 bool ch_keep_restore(const struct ch_kept *counters);
-/* After the prober has ended. Without systemd it does nothing. */
+/* After the prober and the collector have ended. Without systemd it does nothing. */
 void ch_keep_store(const struct ch_kept *counters);
 
 #endif

@@ -9,6 +9,10 @@
  *   cause connect refused rst port_closed 1 3
  *   [responder]
  *   accepts 7
+ *   [sockets]
+ *   events 40
+ *   [unit web.service]
+ *   ends.closed 38
  *   [end] 5d8f0c66a1a3c1c9
  *
  * Everything goes by its name, as the series do by their labels: a version that

@@ -49,7 +49,7 @@ static int unusable(const char *address, char reason[HTTP_REASON], const char *w
 {
     snprintf(reason, HTTP_REASON,
              "cannot listen on \"%s\": %s (examples: :10337, 127.0.0.1:10337, [::1]:10337, "
-             "unix:/run/connhealthd/http)",
+             "unix:/run/connhealthd/http.sock)",
              address, why);
     return -EINVAL;
 }

@@ -6,8 +6,8 @@
  *
  * The collector owns one thread. Everything it found is published as a
  * snapshot: immutable, reference-counted, replaced as a whole after each sweep.
- * All functions here may be called on any thread; none of them waits for a
- * sweep.
+ * Whoever made the collector makes, resumes, starts, stops and frees it, on one
+ * thread; all else may be called on any. Only stop and free wait for a sweep.
  */
 #ifndef CONNHEALTH_SOCKETS_H
 #define CONNHEALTH_SOCKETS_H
