@@ -30,7 +30,7 @@ struct daemon {
     struct ch_responder_counters responder;
     struct ch_prober_thread *prober;
     struct ch_sockets *sockets;
-    struct ch_sockets_snapshot *sockets_before; /* an earlier process's counters */
+    struct ch_sockets_snapshot *sockets_kept; /* counters of the process before, or for the next */
     struct ch_loader *loader;
     struct ch_service *service;
     struct ch_bus *bus;
@@ -130,7 +130,7 @@ static int start_sockets(struct daemon *self)
     int r = ch_sockets_create(ch_loader_config(self->loader), &self->sockets);
 
     if (r == 0) {
-        ch_sockets_resume(self->sockets, self->sockets_before);
+        ch_sockets_resume(self->sockets, self->sockets_kept);
         r = ch_sockets_start(self->sockets);
     }
     if (r < 0)
@@ -284,13 +284,14 @@ static bool restore_counters(struct daemon *self)
 
     ch_prober_lag_set(self->prober, &lag);
     if (restored)
-        self->sockets_before = counters.sockets;
+        self->sockets_kept = counters.sockets;
     else
         ch_sockets_snapshot_unref(counters.sockets);
     ch_generation_unref(counters.generation);
     return restored;
 }
 
+/* Those of sockets that no collector took over go on as they came. */
 static void store_counters(struct daemon *self)
 {
     struct ch_loop_lag lag = *ch_prober_lag(self->prober);
@@ -298,12 +299,14 @@ static void store_counters(struct daemon *self)
         .generation = ch_state_generation(&self->state),
         .responder = &self->responder,
         .loop_lag = &lag,
-        .sockets = self->sockets ? ch_sockets_stop(self->sockets) : self->sockets_before,
     };
 
+    if (self->sockets) {
+        ch_sockets_snapshot_unref(self->sockets_kept);
+        self->sockets_kept = ch_sockets_stop(self->sockets);
+    }
+    counters.sockets = self->sockets_kept;
     ch_keep_store(&counters);
-    if (self->sockets)
-        ch_sockets_snapshot_unref(counters.sockets);
     ch_generation_unref(counters.generation);
 }
 
@@ -352,7 +355,7 @@ static void stop(struct daemon *self, bool keep)
         store_counters(self);
     }
     ch_sockets_free(self->sockets);
-    ch_sockets_snapshot_unref(self->sockets_before);
+    ch_sockets_snapshot_unref(self->sockets_kept);
     ch_prober_free(self->prober);
     ch_state_clear(&self->state);
     ch_changes_free(self->changes);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "connhealth/clock.h"
+#include "connhealth/text.h"
 
 enum {
     MAGIC_SIZE = 4,
@@ -97,15 +98,6 @@ static void make_instance_id(uint8_t id[CH_ID_SIZE])
     put_u64(id + sizeof(uint64_t), (uint64_t)getpid());
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 /* The kernel prints it as a UUID: 32 small hex digits and four dashes
  * (random(4)). Anything else leaves the id zero. */
 static void read_boot_id(uint8_t id[CH_ID_SIZE])
@@ -122,7 +114,7 @@ static void read_boot_id(uint8_t id[CH_ID_SIZE])
     len = read(fd, text, sizeof(text));
     close(fd);
     for (ssize_t i = 0; i < len && digits < (size_t)2 * CH_ID_SIZE; i++) {
-        int digit = hex_digit(text[i]);
+        int digit = ch_text_hex_digit(text[i]);
 
         if (digit < 0)
             continue;

@@ -126,17 +126,6 @@ static int check_length(const struct ch_option *option, size_t len, char reason[
     return 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* At most len / 2 bytes to data; their number to *ret_len. */
 static int decode_hex(const char *text, size_t len, uint8_t *data, size_t *ret_len,
                       char reason[CH_REASON_TEXT])
@@ -144,7 +133,7 @@ static int decode_hex(const char *text, size_t len, uint8_t *data, size_t *ret_l
     size_t digits = 0;
 
     for (size_t i = 0; i < len; i++) {
-        int digit = hex_digit(text[i]);
+        int digit = ch_text_hex_digit(text[i]);
 
         if (text[i] == ' ' || text[i] == '\t' || text[i] == '\n')
             continue;

@@ -46,6 +46,17 @@ const char *ch_text_quote(const void *bytes, size_t len, char text[CH_QUOTED_TEX
     return text;
 }
 
+int ch_text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 size_t ch_text_decode(const void *text, size_t len, uint32_t *ret)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};

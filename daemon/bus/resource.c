@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connhealth/text.h"
 #include "json.h"
 
 static const struct {
@@ -22,15 +23,6 @@ static const struct {
 
 #define RESOURCE_COUNT (sizeof(resources) / sizeof(resources[0]))
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* In place, as a form is encoded. What follows a percent sign and is no number
  * stands for itself. False for an encoded NUL byte. */
 static bool decode(char *text)
@@ -38,8 +30,8 @@ static bool decode(char *text)
     char *to = text;
 
     for (const char *from = text; *from; from++) {
-        if (*from == '%' && digit(from[1]) >= 0 && digit(from[2]) >= 0) {
-            *to = (char)(digit(from[1]) << 4 | digit(from[2]));
+        if (*from == '%' && ch_text_hex_digit(from[1]) >= 0 && ch_text_hex_digit(from[2]) >= 0) {
+            *to = (char)(ch_text_hex_digit(from[1]) << 4 | ch_text_hex_digit(from[2]));
             from += 2;
             if (*to == '\0')
                 return false;

@@ -3,25 +3,16 @@
 
 #include <string.h>
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "connhealth/text.h"
 
 /* \xHH: one or two digits, unlike C, where any number of them is one byte. */
 static const char *take_hex(const char **text, char *out)
 {
-    int high = hex_value((*text)[1]), low;
+    int high = ch_text_hex_digit((*text)[1]), low;
 
     if (high < 0)
         return "\\x needs a hexadecimal digit";
-    low = hex_value((*text)[2]);
+    low = ch_text_hex_digit((*text)[2]);
     *out = (char)(low < 0 ? high : high * 16 + low);
     *text += low < 0 ? 2 : 3;
     return NULL;

@@ -114,8 +114,7 @@ static void put_icmp(FILE *out, const struct ch_record *record)
 
         fprintf(out, "icmp %u %u %u %u %u %u ", icmp->version, icmp->type, icmp->code, icmp->sender,
                 icmp->offender.family, icmp->offender.scope);
-        for (size_t i = 0; i < sizeof(icmp->offender.ip); i++)
-            fprintf(out, "%02x", icmp->offender.ip[i]);
+        kept_put_ip(out, icmp->offender.ip);
         fprintf(out, " %" PRIu64 "\n", ch_counter(&row->count));
     }
 }

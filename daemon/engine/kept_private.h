@@ -53,6 +53,9 @@ struct kept_words {
 bool kept_split(const char *line, size_t len, struct kept_words *ret);
 bool kept_is_word(const struct kept_words *words, size_t index, const char *wanted);
 bool kept_read_u64(const struct kept_words *words, size_t index, uint64_t most, uint64_t *ret);
+/* An address's bytes, as 32 hexadecimal digits. */
+void kept_put_ip(FILE *out, const uint8_t ip[16]);
+bool kept_read_ip(const struct kept_words *words, size_t index, uint8_t ip[16]);
 /* FAMILY.WORD in the first place: WORD as a word of its own; false if it is none
  * of that family. */
 bool kept_family(const struct kept_words *words, const char *family, struct kept_words *ret);

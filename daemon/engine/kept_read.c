@@ -111,21 +111,6 @@ static bool take_cause(struct reader *reader, const struct kept_words *words)
     return true;
 }
 
-static bool read_ip(const struct kept_words *words, size_t index, uint8_t ip[16])
-{
-    if (words->word[index].len != 32)
-        return false;
-    for (size_t i = 0; i < 32; i++) {
-        char c = words->word[index].at[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-
-        if (digit < 0)
-            return false;
-        ip[i / 2] = (uint8_t)(ip[i / 2] << 4 | digit);
-    }
-    return true;
-}
-
 /* icmp VERSION TYPE CODE SENDER FAMILY SCOPE IP COUNT has one word more than
  * others: its name was taken off before. */
 static bool take_icmp(struct reader *reader, const struct kept_words *words)
@@ -135,7 +120,7 @@ static bool take_icmp(struct reader *reader, const struct kept_words *words)
     static const uint64_t most[6] = {6,          UINT8_MAX, UINT8_MAX, CH_OFFENDER_ROUTER,
                                      UINT16_MAX, UINT32_MAX};
 
-    if (words->count != 8 || !read_ip(words, 6, icmp.offender.ip) ||
+    if (words->count != 8 || !kept_read_ip(words, 6, icmp.offender.ip) ||
         !kept_read_u64(words, 7, UINT64_MAX, &count))
         return false;
     for (size_t i = 0; i < 6; i++)

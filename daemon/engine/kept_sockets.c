@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "connhealth/text.h"
 #include "kept_private.h"
 
 struct plain_name {
@@ -96,8 +97,7 @@ static void put_listener(FILE *out, const struct ch_listener *listener)
     if (listener->drops == 0)
         return;
     fprintf(out, "[listener %u %u %u ", address->family, address->scope, address->port);
-    for (size_t i = 0; i < sizeof(address->ip); i++)
-        fprintf(out, "%02x", address->ip[i]);
+    kept_put_ip(out, address->ip);
     fputs("]\n", out);
     put_plain(out, names_of_listener, listener);
 }
@@ -120,11 +120,6 @@ void kept_sockets_write(FILE *out, const struct ch_sockets_snapshot *snapshot)
 
 /* ---- read -------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "[KIND NAME]". */
 static bool read_name(const char *kind, const char *line, size_t len, char name[NAME_MAX + 1])
 {
@@ -136,9 +131,10 @@ static bool read_name(const char *kind, const char *line, size_t len, char name[
         char c = line[i];
 
         if (c == '%') {
-            if (i + 3 > len - 1 || hex_digit(line[i + 1]) < 0 || hex_digit(line[i + 2]) < 0)
+            if (i + 3 > len - 1 || ch_text_hex_digit(line[i + 1]) < 0 ||
+                ch_text_hex_digit(line[i + 2]) < 0)
                 return false;
-            c = (char)(hex_digit(line[i + 1]) << 4 | hex_digit(line[i + 2]));
+            c = (char)(ch_text_hex_digit(line[i + 1]) << 4 | ch_text_hex_digit(line[i + 2]));
             i += 2;
         }
         if (used == NAME_MAX || c == '\0')
@@ -155,22 +151,14 @@ static bool read_address(const char *line, size_t len, struct ch_addr *ret)
     static const char kind[] = "[listener ";
     struct kept_words words;
     uint64_t family, scope, port;
-    struct ch_addr address;
+    struct ch_addr address = {.family = AF_UNSPEC};
 
     if (len < sizeof(kind) || memcmp(line, kind, sizeof(kind) - 1) != 0 ||
         !kept_split(line + sizeof(kind) - 1, len - sizeof(kind), &words) || words.count != 4 ||
         !kept_read_u64(&words, 0, UINT16_MAX, &family) ||
         !kept_read_u64(&words, 1, UINT32_MAX, &scope) ||
-        !kept_read_u64(&words, 2, UINT16_MAX, &port) || words.word[3].len != 32)
+        !kept_read_u64(&words, 2, UINT16_MAX, &port) || !kept_read_ip(&words, 3, address.ip))
         return false;
-    memset(&address, 0, sizeof(address));
-    for (size_t i = 0; i < 32; i++) {
-        int digit = hex_digit(words.word[3].at[i]);
-
-        if (digit < 0)
-            return false;
-        address.ip[i / 2] = (uint8_t)(address.ip[i / 2] << 4 | digit);
-    }
     if (family != AF_INET && family != AF_INET6)
         return false;
     address.family = (uint16_t)family;

@@ -2,6 +2,7 @@
 /* A line of kept counters in words. */
 #include <string.h>
 
+#include "connhealth/text.h"
 #include "kept_private.h"
 
 bool kept_is_word(const struct kept_words *words, size_t index, const char *wanted)
@@ -25,6 +26,26 @@ bool kept_read_u64(const struct kept_words *words, size_t index, uint64_t most, 
     }
     *ret = value;
     return value <= most;
+}
+
+void kept_put_ip(FILE *out, const uint8_t ip[16])
+{
+    for (size_t i = 0; i < 16; i++)
+        fprintf(out, "%02x", ip[i]);
+}
+
+bool kept_read_ip(const struct kept_words *words, size_t index, uint8_t ip[16])
+{
+    if (words->word[index].len != 32)
+        return false;
+    for (size_t i = 0; i < 32; i++) {
+        int digit = ch_text_hex_digit(words->word[index].at[i]);
+
+        if (digit < 0)
+            return false;
+        ip[i / 2] = (uint8_t)(ip[i / 2] << 4 | digit);
+    }
+    return true;
 }
 
 bool kept_split(const char *line, size_t len, struct kept_words *ret)

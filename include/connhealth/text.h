@@ -21,6 +21,9 @@ char *ch_text_escape(const void *bytes, size_t len);
  * point; 0 if it begins with none. len is at least 1. */
 size_t ch_text_decode(const void *text, size_t len, uint32_t *ret);
 
+/* Value of a hexadecimal digit, -1 if it is none. */
+int ch_text_hex_digit(char c);
+
 bool ch_text_is_utf8(const void *bytes, size_t len);
 
 #endif

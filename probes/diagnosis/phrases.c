@@ -48,7 +48,9 @@ void ch_say_duration(struct ch_phrase *phrase, const char *lead, int64_t ns)
 {
     if (ns < 0)
         ns = 0;
-    if (ns < 10 * CH_NS_PER_MS)
+    if (ns < CH_NS_PER_MS - CH_NS_PER_US / 2)
+        ch_say(phrase, "%s%d us", lead, (int)((ns + CH_NS_PER_US / 2) / CH_NS_PER_US));
+    else if (ns < 10 * CH_NS_PER_MS)
         ch_say(phrase, "%s%.1f ms", lead, (double)ns / CH_NS_PER_MS);
     else if (ns < CH_NS_PER_S)
         ch_say(phrase, "%s%d ms", lead, (int)(ns / CH_NS_PER_MS));

@@ -85,7 +85,7 @@ static void success_is_a_sentence_too(void **state)
     assert_sentence(&(struct ch_evidence){CONNECTING, .end = CH_END_OK},
                     "connected to 10.0.2.7:6379 after 3.0 s");
     assert_sentence(&(struct ch_evidence){HELD(RECEIVE), .end = CH_END_OK, .duration_ns = 312000},
-                    "10.0.2.7:6379 answered after 0.3 ms");
+                    "10.0.2.7:6379 answered after 312 us");
     assert_sentence(&(struct ch_evidence){IDLE, .end = CH_END_OK},
                     "the connection to 10.0.2.7:6379 stands");
 }

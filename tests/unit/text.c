@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,12 +99,25 @@ static void escapes_are_yaml(void **state)
     assert_escapes("\xff\xc3", 2, "\\xff\\xc3");
 }
 
+static void hexadecimal_digits(void **state)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    (void)state;
+    for (int c = CHAR_MIN; c <= CHAR_MAX; c++) {
+        const char *at = c == 0 ? NULL : strchr(digits, tolower((unsigned char)c));
+
+        assert_int_equal(ch_text_hex_digit((char)c), at ? at - digits : -1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quoting_keeps_to_one_short_line),
         cmocka_unit_test(utf8_is_what_rfc_3629_allows),
         cmocka_unit_test(escapes_are_yaml),
+        cmocka_unit_test(hexadecimal_digits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
