@@ -56,6 +56,14 @@ static enum ch_phase phase_of(const struct responder_conn *conn)
     return CH_PHASE_IDLE;
 }
 
+/* Ends what lives still. close(2) with unread input sends an RST alone, and a
+ * client that finds us unchanged would blame a middlebox for it: the FIN goes first. */
+static void hang_up(struct responder_conn *conn, enum ch_phase phase, enum ch_category category)
+{
+    shutdown(conn->io.fd, SHUT_WR);
+    conn_end(conn, phase, category);
+}
+
 static void on_end_of_stream(struct responder_conn *conn)
 {
     int error = 0;
@@ -111,9 +119,9 @@ static void on_due(struct ch_timer *timer, int64_t now)
     if (now < when && expect_by(conn, when) == 0)
         return;
     if (conn->stalled_since != 0)
-        conn_end(conn, CH_PHASE_SEND, CH_CATEGORY_WOULD_BLOCK);
+        hang_up(conn, CH_PHASE_SEND, CH_CATEGORY_WOULD_BLOCK);
     else
-        conn_end(conn, phase_of(conn), CH_CATEGORY_TIMEOUT);
+        hang_up(conn, phase_of(conn), CH_CATEGORY_TIMEOUT);
 }
 
 /* Waits for room, and reads nothing until then. */
@@ -276,7 +284,7 @@ bool responder_conn_make_room(struct ch_responder *responder)
 
     if (!conn || conn->last_request + responder->patience.room_ns > ch_loop_now(responder->loop))
         return false;
-    conn_end(conn, phase_of(conn), CH_CATEGORY_TIMEOUT);
+    hang_up(conn, phase_of(conn), CH_CATEGORY_TIMEOUT);
     return true;
 }
 

@@ -164,6 +164,30 @@ static void whoever_was_silent_for_longest_makes_room(void **state)
     stop(f);
 }
 
+/* Its request has come and was not read: a bare RST would look like a middlebox's. */
+static void who_makes_room_sees_a_fin(void **state)
+{
+    struct ch_responder_limits limits = generous;
+    struct responder_patience impatient = responder_default_patience;
+    struct fixture *f;
+    int first, second;
+
+    (void)state;
+    limits.connections = 1;
+    impatient.room_ns = 0;
+    f = start(&limits, &impatient);
+    first = connect_and_enter(f);
+    /* the listener is ready first, and is served first */
+    second = client_socket("::1", f->port, SOCK_STREAM);
+    send_request(first, 1);
+    turn_until_end(f, CH_PHASE_IDLE, CH_CATEGORY_TIMEOUT);
+    assert_int_equal(count_of(&f->counters.heartbeats), 0);
+    expect_end_of_stream(first);
+    close(second);
+    close(first);
+    stop(f);
+}
+
 static void without_an_idle_limit_half_a_request_still_has_one(void **state)
 {
     struct ch_responder_limits limits = generous;
@@ -288,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_client_that_does_not_read_would_block),
         cmocka_unit_test(the_idle_limit_bounds_a_stall_too),
         cmocka_unit_test(whoever_was_silent_for_longest_makes_room),
+        cmocka_unit_test(who_makes_room_sees_a_fin),
         cmocka_unit_test(without_an_idle_limit_half_a_request_still_has_one),
         cmocka_unit_test(connections_are_limited_in_all),
         cmocka_unit_test(connections_are_limited_by_ipv4_address),
