@@ -345,6 +345,7 @@ static int start(struct daemon *self)
 /* Readers first, then what they read. */
 static void stop(struct daemon *self, bool keep)
 {
+    ch_service_end(self->service);
     ch_http_free(self->http);
     ch_bus_free(self->bus);
     ch_web_free(self->web);

@@ -321,11 +321,17 @@ int ch_service_run(struct ch_service *service)
     ch_changes_log(service->parts.changes,
                    &service->parts.follower); /* what came with the last events */
     atomic_store(&service->parts.state->ready, false);
+    return r < 0 ? r : 0;
+}
+
+void ch_service_end(struct ch_service *service)
+{
+    if (!service)
+        return;
     pthread_mutex_lock(&service->request.lock);
     service->request.ended = true;
     pthread_cond_broadcast(&service->request.done_changed);
     pthread_mutex_unlock(&service->request.lock);
-    return r < 0 ? r : 0;
 }
 
 struct sd_event *ch_service_event(struct ch_service *service)

@@ -43,6 +43,9 @@ struct sd_event *ch_service_event(struct ch_service *service);
 
 /* Says READY and runs until it is told to end; says STOPPING. */
 int ch_service_run(struct ch_service *service);
+/* Whoever waits for a reload is told that none will come. After the run, or
+ * instead of it, and before threads that may wait are joined; any thread. */
+void ch_service_end(struct ch_service *service);
 
 /* Any thread but the main one: reloads and waits for the result. 0, or -EINVAL
  * with the errors in *ret_errors (malloc'd; NULL if there was no memory). */
