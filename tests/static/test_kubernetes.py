@@ -87,3 +87,11 @@ def test_the_image_has_the_libraries_that_the_programs_need():
                                    capture_output=True, text=True).stdout
             needed.add(owner.partition(":")[0])
     assert needed - {"libc6"} <= installed
+
+
+def test_the_image_is_made_of_sources_alone():
+    """A build directory of the host cannot be continued in the image: cmake refuses it."""
+    def entries(name):
+        lines = (ROOT / name).read_text().splitlines()
+        return {line.strip("/").removeprefix("**/") for line in lines if not line.startswith("#")}
+    assert entries(".gitignore") | {".git"} <= entries(".dockerignore")
