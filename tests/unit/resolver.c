@@ -302,11 +302,13 @@ static void a_failing_resolver_leaves_the_last_good_answer(void **state)
     answer = resolve(f, "a.test");
     expect(&answer, "127.0.0.5");
     assert_true(answer.stale);
-    turn_for(f, 100 * CH_NS_PER_MS);
+    for (int64_t begun = ch_clock_monotonic(); answer.stale;) {
+        assert_true(ch_clock_monotonic() - begun < GUARD_NS);
+        turn_for(f, 20 * CH_NS_PER_MS);
+        answer = resolve(f, "a.test");
+    }
     assert_true(f->server.queries > queries);
-    answer = resolve(f, "a.test");
     expect(&answer, "127.0.0.6");
-    assert_false(answer.stale);
 
     /* that the name is gone is believed at once */
     f->server.zones = NULL;
@@ -390,7 +392,7 @@ static void who_cancels_is_not_told_and_the_answer_is_kept(void **state)
 
     assert_int_equal(ch_resolver_ask(f->resolver, "b.test", &only.lookup, &answer), 1);
     ch_resolver_cancel(&only.lookup);
-    turn_for(f, 50 * CH_NS_PER_MS);
+    turn_for(f, CH_NS_PER_S / 2);
     assert_int_equal(only.answers, 0);
     assert_int_equal(ch_resolver_ask(f->resolver, "b.test", &only.lookup, &answer), 0);
     assert_int_equal(answer.failure, CH_DNS_NOT_FOUND);
