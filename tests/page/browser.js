@@ -10,6 +10,7 @@ const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const options = {
   executablePath: process.env.CH_CHROMIUM || "/usr/bin/chromium",
   headless: true,
+  timeout: 100000,
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--font-render-hinting=none",
     "--disable-dev-shm-usage"],
@@ -37,6 +38,7 @@ const does = {
       viewport: { width, height }, colorScheme: scheme, reducedMotion: motion, javaScriptEnabled: script,
       deviceScaleFactor: scale, locale: "en-GB", timezoneId: "UTC",
     });
+    context.setDefaultTimeout(60000); // on a machine that is busy with other things as well
     page = watch(await context.newPage());
     const answer = await page.goto(url);
     return answer?.status() ?? null;
@@ -52,9 +54,9 @@ const does = {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   },
-  click: ({ selector }) => page.click(selector, { timeout: 10000 }),
-  fill: ({ selector, text }) => page.fill(selector, text, { timeout: 10000 }),
-  choose: ({ selector, value }) => page.selectOption(selector, value, { timeout: 10000 }),
+  click: ({ selector }) => page.click(selector),
+  fill: ({ selector, text }) => page.fill(selector, text),
+  choose: ({ selector, value }) => page.selectOption(selector, value),
   press: ({ key }) => page.keyboard.press(key),
   write: ({ text }) => page.keyboard.type(text),
   offline: ({ offline }) => context.setOffline(offline),

@@ -84,7 +84,7 @@ class Browser:
     def see(self, url, **options):
         """Opens the page and waits until it has heard from the daemon."""
         self.open(url, **options)
-        self.wait("document.documentElement.dataset.turns > 0")
+        self.wait("document.querySelector('#live.live') !== null")
         return self
 
     def evaluate(self, expression):

@@ -20,8 +20,9 @@ def session_browser():
 
 
 @pytest.fixture
-def browser(session_browser):
-    """A page that had an error in its console fails its test."""
+def browser(session_browser, daemon):
+    """A page that had an error in its console fails its test. What the page asks for ends after this,
+    as all fixtures that came before it: a daemon that ends under an open page is such an error."""
     session_browser.expected_problems = ()
     yield session_browser
     unexpected = [

@@ -50,6 +50,8 @@ def servers():
 
 
 FAILING = {"refused", "bad_reply", "timeout", "eof", "reset"}
+# What answers does so within it, also when the machine stands still for a moment.
+PATIENT = "5s"
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +59,14 @@ def fleet(tmp_path_factory, servers):
     """A daemon of which every kind of failure has been seen."""
     made = make_daemon(tmp_path_factory.mktemp("fleet"), {"groups": [
         group("cache", [servers["well"].address, servers["loading"].address],
-              labels={"team": "storage"}, connect={}, heartbeat=heartbeat()),
+              PATIENT, {"team": "storage"}, connect={}, heartbeat=heartbeat()),
         group("billing", [servers["well"].address, *closed(2)], labels={"team": "payments"}),
         group("queue", [servers[name].address for name in ("hung", "ending", "resetting", "well")],
-              heartbeat=heartbeat()),
+              PATIENT, heartbeat=heartbeat()),
     ], "sockets": {"interval": "1s"}})
     made.wait(lambda: FAILING <= {
-        target["last"]["category"] for target in made.targets(failing="true")}, 20)
-    made.wait(lambda: None not in [target["success"] for target in made.targets()], 20)
+        target["last"]["category"] for target in made.targets(failing="true")}, 60)
+    made.wait(lambda: None not in [target["success"] for target in made.targets()], 60)
     yield made
     made.close()
 
@@ -298,13 +300,14 @@ def test_targets_come_and_go_with_a_reload(browser, daemon):
     watcher.configure({"groups": []})
     assert watcher.reload()
     browser.wait_text("#headline", "No targets are configured")
-    assert browser.text("#notices") == "" and states(browser) == []
+    # what the page is told of the targets and of the reload are two answers
+    browser.wait("document.querySelector('#notices').innerText === ''")
+    assert states(browser) == []
 
 
 def test_the_daemon_stops_and_comes_back(browser, daemon):
     watcher = daemon({"groups": [group("cache", closed(2))]})
-    browser.expected_problems = ("net::ERR_CONNECTION_REFUSED", "net::ERR_CONNECTION_RESET",
-                                 "net::ERR_EMPTY_RESPONSE")
+    browser.expected_problems = ("net::ERR_",)  # refused, reset, or broken off, as it strikes
     browser.see(watcher.url)
     browser.wait_text("#headline", "2 of 2 probes fail")
     watcher.stop()

@@ -81,7 +81,7 @@ def incident(tmp_path):
         yield daemon, f"http://127.0.0.1:{port}/"
 
 
-def test_picture_of_the_status_page(browser, incident):
+def test_picture_of_the_status_page(incident, browser):  # the daemon outlives the page
     _, url = incident
     browser.see(url, width=1280, height=860)
     browser.wait_text("#headline", "6 of 9 probes fail")
