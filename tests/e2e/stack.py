@@ -19,7 +19,7 @@ from process import poll_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FACTOR = 12  # five minutes are 25 s
-LIMIT = 100  # seconds; what is waited for comes much sooner
+LIMIT = 150  # seconds; what is waited for comes much sooner
 
 
 def program(name):

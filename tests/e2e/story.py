@@ -77,7 +77,7 @@ class Story:
             self.strike(healing)
             self.wait(lambda: self.expected() <= self.stack.webhook.of("firing"), "the alerts arrive")
             self.wait(self.host_holds_back, "the host's alert holds its ports' back")
-            self.failing_at = time.time()
+            self.failing_at = self.wait(self.whole_moment, "scrapes that are all answered")
         self.heal()
         self.wait(lambda: self.expected() <= self.stack.webhook.of("resolved"), "the alerts resolve")
 
@@ -118,6 +118,14 @@ class Story:
             if name_of(alert) == ("ConnhealthTargetDown", "pair"):
                 self.suppressed[alert["labels"]["target"]] = alert["status"]["inhibitedBy"]
         return len(self.suppressed) == 2 and all(self.suppressed.values())
+
+    def whole_moment(self):
+        """Now, if all scrapes of the last seconds were answered: after one that was not, Prometheus
+        takes every series for gone."""
+        now = time.time()
+        time.sleep(3)  # one that began before is written down by then
+        answered = "min_over_time(up[10s]) == 1 and count_over_time(up[10s]) >= 8"
+        return now if self.stack.prometheus.query(answered, time=now) else None
 
     def wait(self, question, what):
         try:
