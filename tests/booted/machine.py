@@ -172,7 +172,7 @@ class Machine:
                 environment={**os.environ, "NOTIFY_SOCKET": str(path)},
             )
             self._await_ready(notify)
-        result = self.run("systemctl", "is-system-running", "--wait")
+        result = self.run("systemctl", "is-system-running", "--wait", timeout=180)
         if result.out.strip() != "running":
             raise MachineError(repr(self.run("systemctl", "list-units", "--failed")))
 
@@ -250,6 +250,8 @@ class Machine:
         return dict(line.split("=", 1) for line in text.splitlines())
 
     def journal(self, *arguments):
+        """All that was logged before the question: journald takes it up in its own time."""
+        self.ok("journalctl", "--sync")
         return self.ok("journalctl", "--no-pager", "--boot", "-o", "cat", *arguments)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from process import Process
+from process import Process, poll_until
 from service import CONFIGURATION, UNIT, WAIT
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -69,8 +69,13 @@ def test_a_service_of_the_host_is_probed_from_within_the_sandbox(probing):
     probing.await_metric(responder, lambda value: value == 1)
     closed = GREETER_SUCCESS.replace("greeter", "closed").replace("7070", "7071")
     probing.await_metric(closed.replace("heartbeat", "connect"), lambda value: value == 0)
-    failing = probing.json("/api/v1/targets?failing=true")["targets"]
-    assert [(one["group"], one["last"]["cause"]) for one in failing] == [("closed", "port_closed")]
+
+    def failing():
+        return [(one["group"], one["last"]["cause"])
+                for one in probing.json("/api/v1/targets?failing=true")["targets"]]
+
+    # on a busy machine the greeter may miss one of its 200 ms
+    poll_until(lambda: failing() == [("closed", "port_closed")], WAIT, "no other target fails")
 
 
 def test_the_hosts_sockets_are_seen_with_their_units(probing):
@@ -87,8 +92,8 @@ def test_a_change_is_in_the_journal_with_its_fields(probing):
     probing.await_metric(GREETER_SUCCESS, lambda value: value == 1)
     entries = [
         json.loads(line)
-        for line in probing.machine.ok(
-            "journalctl", "--no-pager", "-o", "json", "-u", UNIT, "CONNHEALTH_GROUP=closed"
+        for line in probing.machine.journal(
+            "-o", "json", "-u", UNIT, "CONNHEALTH_GROUP=closed"
         ).splitlines()
     ]
     assert entries[-1]["CONNHEALTH_CATEGORY"] == "refused"
@@ -119,7 +124,7 @@ def test_a_bad_configuration_fails_the_reload_and_changes_nothing(probing):
     probing.configure(GREETER + "colour: red\n")
     assert probing.systemctl("reload").status == 1
     probing.await_metric(RELOADED, lambda value: value == 0)
-    assert probing.metric(GREETER_SUCCESS) == 1
+    probing.await_metric(GREETER_SUCCESS, lambda value: value == 1)
     assert "NOT reloaded" in probing.show("StatusText")["StatusText"]
     line = GREETER.count("\n") + 1
     assert f"{CONFIGURATION}:{line}:1: colour: is no key" in probing.machine.journal("-u", UNIT)
@@ -175,7 +180,8 @@ def test_the_watchdog_ends_a_daemon_of_which_a_thread_hangs(probing):
     finally:
         stopper.close()
         probing.drop_in("watchdog", "")
-    assert probing.machine.journal("CONNHEALTH_THREAD=prober") == "a thread hangs\n"
+    # and each time before, if the machine itself stood still
+    assert set(probing.machine.journal("CONNHEALTH_THREAD=prober").splitlines()) == {"a thread hangs"}
     assert "Watchdog timeout" in probing.machine.journal("-u", UNIT)
     probing.await_metric(GREETER_SUCCESS, lambda value: value == 1)
 
