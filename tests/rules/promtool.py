@@ -54,7 +54,7 @@ def run(tmp_path, tests):
                                     "evaluation_interval": f"{EVALUATION}s", "tests": tests},
                                    width=1000))
     done = subprocess.run([program("promtool"), "test", "rules", str(file)], capture_output=True,
-                          text=True, timeout=100, check=False)
+                          text=True, timeout=500, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
