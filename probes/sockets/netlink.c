@@ -171,12 +171,19 @@ int ch_ends_read(struct ch_ends *ends, struct ch_ends_result *ret)
     }
     count = recvmmsg(ends->fd, messages, CH_ENDS_BATCH, MSG_DONTWAIT, NULL);
     if (count < 0 && errno == ENOBUFS) {
-        ret->overrun = ret->more = true;
+        ends->congested = ret->overrun = ret->more = true;
+        return 0;
+    }
+    if (count < 0 && errno == EAGAIN) {
+        /* Since it was told, the kernel has dropped all that came, without a word
+         * (netlink_overrun(), netlink_rcv_wake()): from now on it does not. */
+        ret->overrun = ends->congested;
+        ends->congested = false;
         return 0;
     }
     if (count < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    ret->more = count == CH_ENDS_BATCH;
+        return errno == EINTR ? 0 : -errno;
+    ret->more = count == CH_ENDS_BATCH || ends->congested;
     for (int i = 0; i < count; i++)
         decode_record(ends, &messages[i], &from[i], ret);
     return 0;
@@ -191,7 +198,7 @@ uint32_t ch_ends_lost(struct ch_ends *ends)
 
     if (getsockopt(ends->fd, SOL_SOCKET, SO_MEMINFO, memory, &len) < 0 ||
         len < (SK_MEMINFO_DROPS + 1) * sizeof(memory[0]))
-        return 1;
+        return ends->congested ? 1 : 0;
     lost = memory[SK_MEMINFO_DROPS] - ends->dropped;
     ends->dropped = memory[SK_MEMINFO_DROPS];
     return lost;

@@ -36,6 +36,7 @@ struct ch_ends {
     int fd; /* -1: not open */
     uint32_t buffer_bytes;
     bool forced;      /* the buffer is as large as was asked for */
+    bool congested;   /* records are dropped until all that is there was read */
     uint32_t dropped; /* the kernel's count, when it was read last */
     uint8_t *buffer;
     struct ch_diag_row *rows; /* of one batch */
@@ -44,7 +45,7 @@ struct ch_ends {
 struct ch_ends_result {
     size_t rows;
     uint32_t malformed;
-    bool overrun; /* records were lost: ch_ends_lost() says how many */
+    bool overrun; /* records may have been lost: ch_ends_lost() says how many */
     bool more;    /* there may be more at once */
 };
 

@@ -8,10 +8,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/sock_diag.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "connhealth/clock.h"
 #include "sockets/netlink.h"
 #include "sockets_fixture.h"
 
@@ -407,6 +410,67 @@ static void test_an_unknown_protocol_is_an_error_of_the_dump(void **state)
     ch_dump_close(&dump);
 }
 
+/* ---- ends -------------------------------------------------------------- */
+
+static const int64_t patience_ns = 60 * CH_NS_PER_S;
+
+static void end_sockets(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        close(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+}
+
+static void until_dropped(const struct ch_ends *ends, uint32_t count)
+{
+    int64_t deadline = ch_clock_monotonic() + patience_ns;
+    uint32_t memory[SK_MEMINFO_VARS] = {0};
+
+    while (memory[SK_MEMINFO_DROPS] < count) {
+        socklen_t len = sizeof(memory);
+
+        assert_int_equal(getsockopt(ends->fd, SOL_SOCKET, SO_MEMINFO, memory, &len), 0);
+        assert_true(ch_clock_monotonic() < deadline);
+        usleep(1000);
+    }
+}
+
+/* The kernel tells of the first record that finds no room, and of none that it drops from then on
+ * until the buffer was empty. */
+static void test_records_that_are_dropped_while_the_others_are_read_are_counted(void **state)
+{
+    int64_t deadline = ch_clock_monotonic() + patience_ns;
+    int least = 1;
+    size_t told = 0;
+    struct ch_ends ends;
+    struct ch_ends_result read;
+
+    (void)state;
+    /* Where only our own sockets end; whoever may not do that has others' among them. */
+    (void)unshare(CLONE_NEWNET);
+    assert_int_equal(ch_ends_open(&ends), 0);
+    assert_int_equal(setsockopt(ends.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)), 0);
+    end_sockets(100);
+    until_dropped(&ends, 90);
+    do {
+        assert_int_equal(ch_ends_read(&ends, &read), 0);
+        told += read.rows;
+    } while (!read.overrun);
+    told += ch_ends_lost(&ends);
+
+    end_sockets(100);
+    until_dropped(&ends, 190);
+    while (told < 200) {
+        assert_true(ch_clock_monotonic() < deadline);
+        assert_int_equal(ch_ends_read(&ends, &read), 0);
+        told += read.rows;
+        if (read.overrun)
+            told += ch_ends_lost(&ends);
+        if (!read.more)
+            usleep(1000);
+    }
+    ch_ends_close(&ends);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_a_recorded_dump),
         cmocka_unit_test(test_an_unknown_protocol_is_an_error_of_the_dump),
+        cmocka_unit_test(test_records_that_are_dropped_while_the_others_are_read_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
