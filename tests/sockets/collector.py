@@ -37,7 +37,7 @@ class Collector(Daemon):
     def start(self, wait=True):
         super().start(wait)
         if wait:
-            self.wait(lambda: self.seen()["time"], what="the first sweep")
+            self.wait(lambda: self.seen()["time"], 60, "the first sweep")
         return self
 
     def seen(self):
@@ -54,13 +54,13 @@ class Collector(Daemon):
             # the daemon prints milliseconds
             return seen if seen["time"] and seen["time"] >= now - 0.001 else None
 
-        return self.wait(fresh, what="a sweep after the reload")
+        return self.wait(fresh, 60, "a sweep after the reload")
 
     def missing(self):
         """What it says that it cannot see, by name."""
         return [one["what"] for one in self.json("/api/v1/status")["sockets"]["missing"]]
 
-    def wait_for(self, question, limit=20, what="the sweeps show it"):
+    def wait_for(self, question, limit=60, what="the sweeps show it"):
         """Sweeps until question(sweep) is true, and returns its answer."""
         return self.wait(lambda: question(self.sweep()), limit, what)
 

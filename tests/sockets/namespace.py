@@ -74,11 +74,11 @@ class Namespace:
 
     # --- sockets
 
-    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM):
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
         with self.entered():
-            made = socket.socket(family, kind)
+            made = socket.socket(family, kind, protocol)
         self._sockets.append(made)
-        made.settimeout(10)
+        made.settimeout(60)
         return made
 
     def listen(self, address="127.0.0.1", backlog=128, family=None, port=None):
@@ -102,7 +102,7 @@ class Namespace:
     def accept(self, listener):
         made, _ = listener.accept()
         self._sockets.append(made)
-        made.settimeout(10)
+        made.settimeout(60)
         return made
 
     def pair(self, address="127.0.0.1", listener=None):

@@ -10,7 +10,6 @@ import pwd
 
 from collector import (Collector, listener_of, needs_of_root, states_of, trouble_of,
                        unit_of)
-from daemon import unused_port
 
 UNPRIVILEGED = ["setpriv", "--reuid=nobody", f"--regid={pwd.getpwnam('nobody').pw_gid}",
                 "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
@@ -99,19 +98,19 @@ def test_switched_off_and_on(namespace, collector):
     assert states_of(collector.sweep())
     collector.configure({"sockets": {"enabled": False}})
     collector.reload()
-    collector.wait(lambda: collector.seen()["time"] is None)
+    collector.wait(lambda: collector.seen()["time"] is None, 60)
     assert collector.samples("connhealth_sockets") == {}
     assert collector.get("/-/healthy").status == 200
     collector.configure({"sockets": {"interval": "1h"}})
     collector.reload()
-    collector.wait(lambda: collector.seen()["time"])
+    collector.wait(lambda: collector.seen()["time"], 60)
     assert states_of(collector.seen())["ipv4", "established"] == 2
 
 
 def test_it_sweeps_at_its_interval(collect):
     collector = collect(interval="100ms")
     times = set()
-    collector.wait(lambda: times.add(collector.seen()["time"]) or len(times) >= 5)
+    collector.wait(lambda: times.add(collector.seen()["time"]) or len(times) >= 5, 60)
     count = collector.value("connhealth_sockets_sweep_duration_seconds_count")
     assert count >= 5
 
@@ -134,9 +133,9 @@ def test_addresses_of_peers_are_not_for_everybody(namespace, collect):
     namespace.run("ip", "address", "add", "10.9.8.7/32", "dev", "lo")
     pair = namespace.pair()
     pair.client.close()
-    port = unused_port()
+    port = 10337  # in a namespace of its own it is certainly free
     collector = collect(listen=f"0.0.0.0:{port}")
-    collector.wait_for(lambda sweep: unit_of(sweep)["troubles"])
+    collector.wait_for(lambda sweep: trouble_of(listener_of(sweep, pair.port), "close_wait"))
     for sweep in (collector.seen(), ask(namespace, "127.0.0.1", port)):
         assert sweep["details"] is True
         assert worst(sweep, pair.port)["remote"] == f"127.0.0.1:{pair.client_port}"
@@ -148,5 +147,5 @@ def test_addresses_of_peers_are_not_for_everybody(namespace, collect):
     collector.configure({"sockets": {"interval": "1h"}, "web": {"expose_socket_details": True}})
     collector.reload()
     exposed = collector.wait(lambda: (lambda s: s["details"] and s)(
-        ask(namespace, "10.9.8.7", port)))
+        ask(namespace, "10.9.8.7", port)), 60)
     assert worst(exposed, pair.port)["remote"] == f"127.0.0.1:{pair.client_port}"

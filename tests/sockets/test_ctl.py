@@ -22,7 +22,7 @@ def test_a_close_wait_leak_is_shown_with_its_connection(namespace, collector):
     pair = namespace.pair()
     pair.client.shutdown(socket.SHUT_WR)
     # the FIN was acknowledged
-    poll_until(lambda: linux.tcp_info(pair.client)["state"] == "FIN_WAIT2", 10, "FIN_WAIT2")
+    poll_until(lambda: linux.tcp_info(pair.client)["state"] == "FIN_WAIT2", 60, "FIN_WAIT2")
     unit = unit_of(collector.sweep())
     assert trouble_of(unit, "close_wait")["sockets"] == 1
     lines = report(collector)
@@ -39,7 +39,7 @@ def test_a_full_accept_queue_is_shown_with_its_drops(namespace, collector):
     port = listener.getsockname()[1]
     clients = [namespace.connect(("127.0.0.1", port), wait=False) for _ in range(6)]
     poll_until(lambda: sum(linux.tcp_info(one)["state"] == "ESTABLISHED" for one in clients) >= 3,
-               10, "three are made")
+               60, "three are made")
     collector.wait_for(lambda sweep: listener_of(sweep, port)["drops"] > 0)
     # SYNs are still sent again, and dropped
     with namespace.silence(port):

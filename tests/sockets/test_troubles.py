@@ -32,15 +32,21 @@ def fill(sock):
                 sock.send(b"x" * 65536)
         return linux.tcp_info(sock)["snd_wnd"] == 0 and not select.select([], [sock], [], 0)[1]
 
-    poll_until(full, 10, "the window closes")
+    poll_until(full, 60, "the window closes")
+
+
+def state_is(sock, state):
+    poll_until(lambda: linux.tcp_info(sock)["state"] == state, 60, state)
 
 
 def test_a_service_that_never_closes(namespace, collector):
     leaking = namespace.pair()
-    for _ in range(2):
-        pair = namespace.pair(listener=leaking.listener)
+    pairs = [namespace.pair(listener=leaking.listener) for _ in range(2)]
+    closing = time.monotonic()
+    for pair in pairs:
         pair.client.shutdown(socket.SHUT_WR)
-    poll_until(lambda: linux.tcp_info(pair.server)["state"] == "CLOSE_WAIT", 10, "CLOSE_WAIT")
+    for pair in pairs:
+        state_is(pair.server, "CLOSE_WAIT")
     closed = time.monotonic()
     sweep = collector.sweep()
     assert states_of(sweep)["ipv4", "close_wait"] == 2
@@ -51,34 +57,34 @@ def test_a_service_that_never_closes(namespace, collector):
     # The age is kept from sweep to sweep, even while the connection is used.
     time.sleep(1)
     pair.server.send(b"still here")
-    sweep = collector.sweep()
     known = time.monotonic() - closed
+    sweep = collector.sweep()
     aged = unit_trouble(sweep, "close_wait")["worst"]["age_seconds"]
-    assert known - 0.5 < aged <= known + 0.5
+    assert known - 0.2 < aged <= time.monotonic() - closing + 0.5
     assert unit_of(sweep)["close_wait_oldest_seconds"] == aged
     assert trouble_of(listener_of(sweep, leaking.port), "close_wait")["sockets"] == 2
 
 
 def test_close_wait_is_as_old_as_it_is_to_a_daemon_that_comes_later(namespace, collect):
     pair = namespace.pair()
+    closing = time.monotonic()
     pair.client.close()
-    poll_until(lambda: linux.tcp_info(pair.server)["state"] == "CLOSE_WAIT", 10, "CLOSE_WAIT")
-    closed = time.monotonic()
-    poll_until(lambda: linux.tcp_info(pair.server)["last_ack_recv"] > 1000, 10, "a second")
+    state_is(pair.server, "CLOSE_WAIT")
+    poll_until(lambda: linux.tcp_info(pair.server)["last_ack_recv"] > 1000, 60, "a second")
     sweep = collect().seen()
     age = unit_trouble(sweep, "close_wait")["worst"]["age_seconds"]
-    assert 1 <= age <= time.monotonic() - closed + 0.2
+    assert 1 <= age <= time.monotonic() - closing + 0.5
 
 
 def test_retransmitting_with_its_stage(namespace, collector):
     pair = namespace.pair()
+    begun = time.monotonic()
     collector.sweep()
     retries = int(namespace.run("cat", "/proc/sys/net/ipv4/tcp_retries2").stdout)
     with namespace.silence(pair.port):
         pair.client.send(b"x" * 1000)
-        sent = time.monotonic()
         collector.wait_for(lambda sweep: unit_trouble(sweep, "retransmitting"))
-        poll_until(lambda: linux.tcp_info(pair.client)["retransmits"] >= 3, 20, "three rounds")
+        poll_until(lambda: linux.tcp_info(pair.client)["retransmits"] >= 3, 60, "three rounds")
         sweep = collector.sweep()
         found = unit_trouble(sweep, "retransmitting")
         assert found["sockets"] == 1
@@ -88,7 +94,7 @@ def test_retransmitting_with_its_stage(namespace, collector):
         assert found["worst"]["remote"] == f"127.0.0.1:{pair.port}"
         unacknowledged = unit_trouble(sweep, "unacknowledged")["worst"]
         assert unacknowledged["bytes"] == 1000
-        assert 1 < unacknowledged["age_seconds"] <= time.monotonic() - sent + 1
+        assert 1 < unacknowledged["age_seconds"] <= time.monotonic() - begun + 0.5
         assert unit_of(sweep)["send_queue_bytes"] == 1000
         assert unit_of(sweep)["retransmitted_segments"] >= 3
         # it is the client that retransmits, not what the listener accepted
@@ -147,18 +153,19 @@ def test_a_connect_that_gets_no_answer(namespace, collector):
     with namespace.silence(port):
         namespace.connect(("127.0.0.1", port), wait=False)
         collector.sweep()
+        # its age begins with the first sweep that saw it, maybe after the first round
         found = collector.wait_for(
-            lambda sweep: (lambda t: t["worst"]["rounds"] >= 1 and t)(
-                unit_trouble(sweep, "syn_sent")))
+            lambda sweep: (lambda t: t["worst"]["rounds"] >= 1 and
+                           t["worst"]["age_seconds"] > 0.5 and t)(unit_trouble(sweep, "syn_sent")))
     assert found["sockets"] == 1
     assert found["worst"]["limit"] == retries
-    assert found["worst"]["age_seconds"] > 0.5
     assert found["worst"]["remote"] == f"127.0.0.1:{port}"
 
 
 def test_half_closed_and_orphaned(namespace, collector):
     half = namespace.pair()
     half.client.shutdown(socket.SHUT_WR)
+    state_is(half.client, "FIN_WAIT2")
     orphan = namespace.pair()
     with namespace.silence(orphan.port):
         orphan.client.send(b"x" * 10)
@@ -176,7 +183,7 @@ def test_an_accept_queue_that_is_full(namespace, collector):
     assert listener_of(collector.sweep(), port)["full"] is False
     clients = [namespace.connect(("127.0.0.1", port), wait=False) for _ in range(6)]
     poll_until(lambda: sum(linux.tcp_info(one)["state"] == "ESTABLISHED" for one in clients) >= 3,
-               10, "three are made")
+               60, "three are made")
     found = collector.wait_for(lambda sweep: (lambda one: one["drops"] > 0 and one)(
         listener_of(sweep, port)))
     assert found["backlog"] == 3  # one more than its limit: tcp(7), sk_acceptq_is_full()
@@ -196,7 +203,7 @@ def test_dead_and_held(namespace, collector):
     pair.client.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 300)
     with namespace.silence(pair.port):
         pair.client.send(b"x")
-        poll_until(lambda: linux.tcp_info(pair.client)["state"] == "CLOSE", 20, "it timed out")
+        state_is(pair.client, "CLOSE")
         collector.sweep()
         found = collector.wait_for(lambda sweep: unit_trouble(sweep, "dead"))
         assert found["sockets"] == 1
@@ -210,12 +217,12 @@ def test_the_kernels_counters_are_those_of_the_namespace(namespace, collector, n
     before = collector.sweep()["kernel_events"][slug]
     pair = namespace.pair()
     pair.client.send(b"unread")
-    poll_until(lambda: linux.unread(pair.server), 10, "it has come")
+    poll_until(lambda: linux.unread(pair.server), 60, "it has come")
     pair.server.close()
-    poll_until(lambda: linux.tcp_info(pair.client)["state"] == "CLOSE", 10, "it was reset")
+    state_is(pair.client, "CLOSE")
     after = collector.sweep()["kernel_events"][slug]
     assert after > before
     text = namespace.run("cat", "/proc/net/snmp").stdout.splitlines()
     names, numbers = (line.split() for line in text if line.startswith("Tcp:"))
     assert int(numbers[names.index(name)]) == after
-    assert pathlib.Path("/proc/net/snmp").read_text() != "\n".join(text), "another namespace's"
+    assert pathlib.Path("/proc/net/snmp").read_text().splitlines() != text, "another namespace's"

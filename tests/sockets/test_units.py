@@ -169,7 +169,8 @@ def test_ends_and_troubles_are_the_units(collect, worker, ports):
     client.tell("close")
     server.tell("close")
     sweep = collector.wait_for(
-        lambda seen: unit_of(seen, "leaky.service")["ends"] == {"closed": 2} and seen)
+        lambda seen: unit_of(seen, "leaky.service")["ends"] == {"closed": 2} and
+        unit_of(seen)["ends"] and seen)
     assert unit_of(sweep, "")["ends"] == {"closed": 1}
     labels = {"unit": "leaky.service", "end": "closed"}
     assert collector.value("connhealth_socket_ends_total", **labels) == 2
