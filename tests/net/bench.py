@@ -121,7 +121,7 @@ class Bench:
 
     def until_healthy(self, trial):
         if not trial.case.late:
-            self.findings.wait(lambda: (self.findings.target(trial.key) or {}).get("success"), 15,
+            self.findings.wait(lambda: (self.findings.target(trial.key) or {}).get("success"), 60,
                                lambda: f"healthy; now {self.findings.target(trial.key)}")
 
     def strike(self, trial):
@@ -133,12 +133,12 @@ class Bench:
     def observe(self, trial):
         case, find = trial.case, self.findings
         if not case.expect:
-            find.wait(lambda: find.target(trial.key), 15, lambda: "the target is known")
+            find.wait(lambda: find.target(trial.key), 60, lambda: "the target is known")
             attempts = find.target(trial.key)["attempts"]
             end = time.monotonic() + WATCH
             find.wait(lambda: find.failures(trial.key) or (
                 time.monotonic() > end and find.target(trial.key)["attempts"] >= attempts + 2),
-                20, lambda: f"more attempts; now {find.target(trial.key)}")
+                60, lambda: f"more attempts; now {find.target(trial.key)}")
         else:
             find.wait(lambda: find.failures(trial.key), case.seconds,
                       lambda: f"a failure; now {find.target(trial.key)}")
@@ -176,7 +176,7 @@ class Bench:
             return {event["category"] for event in self.findings.failures(trial.key)}
 
         with contextlib.suppress(AssertionError):  # one is read a moment after the other
-            self.findings.wait(lambda: counted() == seen(), 2, lambda: "")
+            self.findings.wait(lambda: counted() == seen(), 30, lambda: "")
         return None if counted() == seen() else f"counted {counted()}, events tell {seen()}"
 
     def run(self, case):
@@ -234,7 +234,7 @@ class Bench:
                 find.failures(trial.key) for trial in trials if trial.case.expect)
 
         with contextlib.suppress(AssertionError):
-            find.wait(all_failed, 15, lambda: "")
+            find.wait(all_failed, 60, lambda: "")
 
 
 def confusion(results):

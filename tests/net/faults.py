@@ -52,6 +52,12 @@ def drop_answers(net, address):
     return rules(net, net.router, "forward", {"saddr": address}, "drop")
 
 
+def drop_bare_acknowledgements(net, address):
+    """The server's: answers, ends and resets come through, and what they acknowledge with them."""
+    return rules(net, net.router, "forward", {"saddr": address},
+                 "tcp flags & (fin | syn | rst | psh | ack) == ack drop")
+
+
 def loss(net, address, percent):
     """Random loss, in each direction."""
     return rules(net, net.router, "forward", {"daddr": address, "saddr": address},

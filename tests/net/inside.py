@@ -67,6 +67,10 @@ class InsideDaemon(Daemon):
             self.wait_ready()
         return self
 
+    def get(self, *arguments, timeout=60, **options):
+        """How soon it answers is not what is tested here, and a test may let it stand still."""
+        return super().get(*arguments, timeout=timeout, **options)
+
     def limit_descriptors(self, number):
         self.namespace.ask("limit", pid=self.process.task.pid, descriptors=number)
 
@@ -88,7 +92,7 @@ class Findings:
 
     def close(self):
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(90)
         if self.error:
             raise self.error
 

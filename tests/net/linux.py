@@ -101,6 +101,11 @@ def tcp_info(sock):
     }
 
 
+def waiting(listener):
+    """Connections that nobody has accepted yet (tcp_get_info() in net/ipv4/tcp.c)."""
+    return tcp_info(listener)["unacked"]
+
+
 def error_queue(sock):
     """Drains MSG_ERRQUEUE: [(errno, origin, type, code, offender), ...], origin 2 ICMP, 3 ICMPv6."""
     found = []

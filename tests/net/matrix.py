@@ -51,7 +51,7 @@ REFUSED = dialled("refused", "rst", "port_closed", True)
 NO_ANSWER = dialled("timeout", "silence", "no_answer", False)
 
 
-def case(name, expect, kinds=DIALS, families=BOTH, then=(), late=None, seconds=12, **arguments):
+def case(name, expect, kinds=DIALS, families=BOTH, then=(), late=None, seconds=60, **arguments):
     """expect and then: a verdict or a list of them, or a dict that gives that by kind or family.
 
     late: the target is there only after the fault; by default for held connections that shall
@@ -123,7 +123,7 @@ class Trial:
         """Between two beats, and nothing under way."""
         if self.kind in ("heartbeat", "native", "bulk"):
             self.server.tell("tell_answered")
-            self.server.hear("answered", 15)
+            self.server.hear("answered")
         if "udp" not in self.kind and self.kind != "connect":
             age = self.server.do("quiet")["age"] % KEEPALIVE_IDLE
             if self.kind == "keepalive" and not 0.2 < age < KEEPALIVE_IDLE - 0.5:
@@ -131,7 +131,7 @@ class Trial:
 
     def until_gone(self):
         """The client's kernel has no connection to the address any more."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while self._connections():
             if time.monotonic() > deadline:
                 raise network.NetError("the connection is still there")
@@ -144,7 +144,7 @@ class Trial:
 
     def until_sent(self):
         """A request of the daemon's is out and not acknowledged."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if any(line.split()[2] != "0" for line in self._connections()):
                 return
@@ -455,9 +455,6 @@ def killed_at_peer(trial):
 
 @case("closed-with-unread-input", waiting("reset", "rst", "connection_aborted", True), BEATS,
       how="unread")
-# the reset is as fast as an acknowledgement would have been: reboot, restart or abort
-@case("closed-with-unread-input-at-once", waiting("reset", "rst", "state_lost", False),
-      ("heartbeat",), how="unread_at_once")
 @case("closed-instead-of-an-answer", {"native": waiting("eof", "fin", "connection_closed", True),
                                       None: waiting("eof", "fin", "connection_closed", False)},
       BEATS, how="fin")
@@ -469,6 +466,17 @@ def ended_when_asked(trial, how):
     trial.serve()
     yield
     trial.server.do("at_next_request", how=how)
+
+
+# the reset is as fast as an acknowledgement would have been: reboot, restart or abort
+@case("closed-with-unread-input-at-once", waiting("reset", "rst", "state_lost", False),
+      ("heartbeat",))
+def ended_before_an_acknowledgement(trial):
+    trial.serve()
+    yield
+    # a busy server may be slower than its kernel's acknowledgement
+    trial.enter(faults.drop_bare_acknowledgements(trial.net, trial.address))
+    trial.server.do("at_next_request", how="unread_at_once")
 
 
 @case("closed-then-reset", idle("broken_pipe", "rst", "connection_closed", False), HELD)

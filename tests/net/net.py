@@ -92,11 +92,11 @@ class Task:
     def alive(self):
         return not select.select([self.pidfd], [], [], 0)[0]
 
-    def wait(self, timeout=10):
+    def wait(self, timeout=60):
         """Its exit status; negative: the signal that ended it."""
         if not select.select([self.pidfd], [], [], timeout)[0]:
             raise NetError(f"process {self.pid} in {self.namespace.name} did not end in {timeout} s")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while True:  # the keeper reaps it in the next moment
             status = self.namespace.ask("status", pid=self.pid)["status"]
             if status is not None or time.monotonic() > deadline:
@@ -106,7 +106,7 @@ class Task:
     def tell(self, command, **arguments):
         self._channel.sendall(json.dumps([command, arguments]).encode() + b"\n")
 
-    def hear(self, event, timeout=10):
+    def hear(self, event, timeout=60):
         """The next report of that name, as a dict; earlier ones of other names stay to be heard."""
         deadline = time.monotonic() + timeout
         while True:
@@ -125,7 +125,7 @@ class Task:
             *lines, self._buffer = (self._buffer + data).split(b"\n")
             self._heard += [json.loads(line) for line in lines]
 
-    def do(self, command, timeout=10, **arguments):
+    def do(self, command, timeout=60, **arguments):
         """tell, and wait until it says that it has done so."""
         self.tell(command, **arguments)
         return self.hear(command, timeout)
@@ -448,7 +448,7 @@ class Net:
     def _until_it_forwards(self):
         """Links come up asynchronously: wait for an answer on each path, in both families."""
         for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while True:
                 with self.client.socket(kind, socket.SOCK_STREAM) as sock:
                     sock.settimeout(0.5)

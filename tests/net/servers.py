@@ -351,9 +351,12 @@ class Server:
         self.unwatch(self.listener)
         for _ in range(self.backlog + 1):
             sock = socket.socket(self.listener.family, socket.SOCK_STREAM)
-            sock.settimeout(5)
+            sock.settimeout(60)
             sock.connect(self.place)
             self.fillers.append(sock)
+        # connected are they before their last acknowledgement has arrived
+        while linux.waiting(self.listener) <= self.backlog:
+            time.sleep(0.002)
 
     def do_accept(self):
         for sock in self.fillers:

@@ -52,7 +52,7 @@ def inet(family):
 class Seen:
     """A connect that is over, read in the order that loses nothing."""
 
-    def __init__(self, net, address, timeout=6.0, port=PORT):
+    def __init__(self, net, address, timeout=60.0, port=PORT):
         family = network_family(address)
         self.sock = net.client.socket(inet(family), socket.SOCK_STREAM)
         self.sock.setblocking(False)
@@ -271,18 +271,22 @@ def own_firewall_rejects(net, family):
     """The socket is locked when the ICMP comes: the error is soft, the state stays SYN_SENT."""
     address = net.address(family)
     with faults.own_firewall_rejects(net, address, "port"):
-        sock = net.client.socket(inet(family), socket.SOCK_STREAM)
-        sock.setblocking(False)
-        assert sock.connect_ex((address, PORT)) == errno.EINPROGRESS
-        poll = select.poll()
-        poll.register(sock, select.POLLOUT)
+        while True:
+            began = time.monotonic()
+            with net.client.socket(inet(family), socket.SOCK_STREAM) as sock:
+                sock.setblocking(False)
+                assert sock.connect_ex((address, PORT)) == errno.EINPROGRESS
+                poll = select.poll()
+                poll.register(sock, select.POLLOUT)
+                ready, state = poll.poll(500), linux.tcp_info(sock)["state"]
+                queue = linux.error_queue(sock)
+                if time.monotonic() - began < 0.9:  # else the SYN may have been sent again
+                    break
         if family == 4:
-            (_, events), = poll.poll(500)
+            (_, events), = ready
             assert events & select.POLLERR and not events & select.POLLHUP
-            assert linux.tcp_info(sock)["state"] == "SYN_SENT"
-            assert linux.error_queue(sock)[0][2:] == (3, 3, network.CLIENT[4])
-        poll.poll(5000)
-        sock.close()
+            assert state == "SYN_SENT"
+            assert queue[0][2:] == (3, 3, network.CLIENT[4])
 
 
 @row("ports-exhausted")
@@ -316,7 +320,7 @@ def held(net, family, address=None, **arguments):
         seen = Seen(net, address)
         assert seen.name == "connected"
         with seen.sock as sock:
-            sock.settimeout(8)
+            sock.settimeout(60)
             if family == 6:  # with it, each ICMP error would surface as a passing one
                 sock.setsockopt(socket.IPPROTO_IPV6, linux.IPV6_RECVERR, 0)
             if not arguments.get("on_accept"):
@@ -384,14 +388,23 @@ def half_closed(net, family):
         assert dead(sock) == "CLOSE_WAIT"
 
 
-@row("closed-with-unread-input", how="unread", outstanding=0)
-@row("closed-with-unread-input-at-once", how="unread_at_once", outstanding=5)
-def closed_unread(net, family, how, outstanding):
-    """At once: the reset overtakes the acknowledgement, as if the peer knew nothing of us."""
+@row("closed-with-unread-input")
+def closed_unread(net, family):
     with held(net, family) as (server, sock, _):
-        server.do("at_next_request", how=how)
+        server.do("at_next_request", how="unread")
         sock.send(b"PING\n")
-        assert fate(sock) == "ECONNRESET" and linux.outstanding(sock) == outstanding
+        assert fate(sock) == "ECONNRESET" and linux.outstanding(sock) == 0
+
+
+@row("closed-with-unread-input-at-once")
+def closed_unread_at_once(net, family):
+    """The reset is there before an acknowledgement, as if the peer knew nothing of us."""
+    with held(net, family) as (server, sock, address):
+        server.do("at_next_request", how="unread_at_once")
+        # a busy server may be slower than its kernel's acknowledgement
+        with faults.drop_bare_acknowledgements(net, address):
+            sock.send(b"PING\n")
+            assert fate(sock) == "ECONNRESET" and linux.outstanding(sock) == 5
 
 
 @row("fin-then-reset")
@@ -408,7 +421,7 @@ def reset_after_accept(net, family):
     address = net.address(family)
     with net.server.spawn("servers:serve", address=address, port=PORT, on_accept="reset"):
         seen = Seen(net, address)
-        seen.sock.settimeout(5)
+        seen.sock.settimeout(60)
         # connected, unless the reset was faster than our look at the new connection
         assert seen.name == "ECONNRESET" or fate(seen.sock) == "ECONNRESET"
         assert seen.info["state"] != "SYN_SENT"
@@ -441,7 +454,7 @@ def stopped(net, family):
             sock.recv(64)
         shows(Seen(net, address), "connected")
         server.kill(signal.SIGCONT)
-        sock.settimeout(5)
+        sock.settimeout(60)
         assert sock.recv(64) == b"+PONG\r\n"
 
 
@@ -579,13 +592,15 @@ def reset_before_accept(net, family):
         listener.bind((address, PORT))
         listener.listen()
         seen = Seen(net, address)
+        # a reset that overtakes the last acknowledgement would end what nobody has seen
+        wait_until(lambda: linux.waiting(listener) == 1)
         seen.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, servers.LINGER_RESET)
         seen.sock.close()
         counted = net.server.counters
         wait_until(lambda: not net.server.run("ss", "-Htn", "state", "established", "src",
                                               f"[{address}]" if family == 6 else address))
         assert counted()["Tcp.EstabResets"] > 0
-        listener.settimeout(5)
+        listener.settimeout(60)
         accepted, _ = listener.accept()
         with accepted:
             assert linux.tcp_info(accepted)["state"] == "CLOSE"
@@ -602,7 +617,7 @@ def udp(net, address, recverr=True):
             sock.setsockopt(socket.IPPROTO_IP, linux.IP_RECVERR, 1)
         elif recverr:
             sock.setsockopt(socket.IPPROTO_IPV6, linux.IPV6_RECVERR, 1)
-        sock.settimeout(5)
+        sock.settimeout(60)
         sock.connect((address, PORT))
         yield sock
 
@@ -650,7 +665,7 @@ QUERY = bytes.fromhex("abcd01000001000000000000")
 def ask(net, server, name, kind):
     question = b"".join(bytes([len(label)]) + label for label in name.encode().split(b"."))
     with net.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(2)
+        sock.settimeout(60)
         sock.sendto(QUERY + question + b"\0" + bytes([0, kind, 0, 1]), (server, 53))
         return sock.recv(512)
 
@@ -685,12 +700,22 @@ def loss(net, family):
             for _ in range(10):
                 for _ in range(20):
                     sock.send(b"PING\n")
-                sock.settimeout(0.1)
-                with contextlib.suppress(TimeoutError):
-                    while True:
-                        sock.recv(64)
-                        answered += 1
+                answered += received(sock, 0.1)
+            deadline = time.monotonic() + 60
+            while answered <= 50 and time.monotonic() < deadline:  # a busy server
+                answered += received(sock, 1)
     assert 50 < answered < 150  # 98 expected of 200
+
+
+def received(sock, seconds):
+    """How many datagrams there are until none has come for so long."""
+    count = 0
+    sock.settimeout(seconds)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            sock.recv(64)
+            count += 1
+    return count
 
 
 @row("descriptors-exhausted", (4,))
@@ -702,7 +727,7 @@ def descriptors_exhausted(net, family):
         server.hear("full")
 
 
-def wait_until(condition, timeout=8):
+def wait_until(condition, timeout=60):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"

@@ -17,6 +17,7 @@ import linux
 import servers
 from daemon import DAEMON
 from inside import Findings, verdict_of
+from process import poll_until
 
 PORT = 7000
 RESPONDER = 10338
@@ -46,7 +47,7 @@ def findings_of(daemon):
         found.close()
 
 
-def first_failure(found, daemon, seconds=15):
+def first_failure(found, daemon, seconds=60):
     key, = {(t["group"], t["target"], t["probe"]) for t in daemon.targets()}
     found.wait(lambda: found.failures(key), seconds, lambda: f"a failure; {found.target(key)}")
     return found.failures(key)[0]
@@ -58,14 +59,14 @@ def first_failure(found, daemon, seconds=15):
 def test_descriptors_exhausted(inside, serve, family):
     """The limit falls below what is open: not the target's fault, and it recovers by itself."""
     address, _ = serve(family)
-    daemon = inside(one_group(address, connect={}, interval="500ms", timeout="400ms"))
-    daemon.wait_success("connect")
+    daemon = inside(one_group(address, connect={}))
+    daemon.wait_success("connect", limit=60)
     mark = len(daemon.process.lines)
     daemon.limit_descriptors(3)
     # HTTP cannot be accepted now either: the log tells
-    daemon.wait(lambda: any("local_resource" in line for line in daemon.process.lines[mark:]))
+    daemon.wait(lambda: any("local_resource" in line for line in daemon.process.lines[mark:]), 60)
     daemon.limit_descriptors(1024)
-    daemon.wait_success("connect")
+    daemon.wait_success("connect", limit=60)
     events = [event for event in daemon.events() if event["success"] is False]
     assert {verdict_of(event) for event in events} == {
         verdict("connect", "local_resource", "none", "local_limit", certain=True)}
@@ -94,7 +95,7 @@ def responder(network, tmp_path, boot=None, idle_timeout="5m"):
 
 
 def until_listening(network):
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not network.server.run("ss", "-Hltn", "sport", "=", f":{RESPONDER}"):
         assert time.monotonic() < deadline, "the responder does not listen"
         time.sleep(0.02)
@@ -127,9 +128,10 @@ def test_the_real_responder_ends(network, inside, tmp_path, family, ending, expe
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(responder(network, tmp_path))
         until_listening(network)
-        daemon = inside(one_group(address, RESPONDER, interval="2s", heartbeat={}))
+        # the successor is there before the next request
+        daemon = inside(one_group(address, RESPONDER, interval="5s", timeout="4s", heartbeat={}))
         found = stack.enter_context(findings_of(daemon))
-        daemon.wait_success("heartbeat")
+        daemon.wait_success("heartbeat", limit=60)
         # what it says while it goes is repeated until its successor is there
         with faults.drop(network, address):
             first.kill(signal.SIGTERM if ending == "stopped" else signal.SIGKILL)
@@ -154,7 +156,7 @@ def test_the_responder_counts_how_its_clients_ended(network, tmp_path, family):
 
     def client():
         sock = network.client.socket(servers.family_of(address), socket.SOCK_STREAM)
-        sock.settimeout(10)
+        sock.settimeout(60)
         sock.connect((address, RESPONDER))
         return sock
 
@@ -169,7 +171,7 @@ def test_the_responder_counts_how_its_clients_ended(network, tmp_path, family):
         return sock
 
     def ended(phase, category, count=1):
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while metric(path, "connhealth_responder_ends_total", phase=phase,
                      category=category) < count:
             assert time.monotonic() < deadline, f"no {phase} {category}"
@@ -187,9 +189,12 @@ def test_the_responder_counts_how_its_clients_ended(network, tmp_path, family):
         reset(sock)
         ended("receive", "reset")
         task.kill(signal.SIGSTOP)
-        for _ in range(3):
-            reset(client())
-        until_dead(network, address)
+        for number in range(3):
+            sock = client()
+            # a reset that overtakes the last acknowledgement would end what nobody has seen
+            poll_until(lambda: waiting(network) > number, 60, "it waits to be accepted")
+            reset(sock)
+        poll_until(lambda: not established(network, address), 60, "the resets have arrived")
         task.kill(signal.SIGCONT)
         ended("accept", "aborted", 3)
         with spoken() as sock:  # and says nothing more
@@ -202,21 +207,29 @@ def test_the_responder_counts_how_its_clients_ended(network, tmp_path, family):
         spoken().close()  # it goes on
 
 
-def until_dead(network, address):
-    """The resets have arrived: nothing of these connections is left but in the accept queue."""
-    deadline = time.monotonic() + 10
-    while network.server.run("ss", "-Htn", "state", "established", "src", host(address)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def established(network, address):
+    """The server's connections at that address."""
+    return network.server.run("ss", "-Htn", "state", "established", "src", host(address))
+
+
+def waiting(network):
+    """How many the responder has not accepted yet."""
+    lines = network.server.run("ss", "-Hltn", "sport", "=", f":{RESPONDER}").splitlines()
+    return sum(int(line.split()[1]) for line in lines)
 
 
 # -- trouble, while it is failing
 
-def trouble_of(daemon, kind, seconds=15):
+def trouble_of(daemon, kind, seconds=60):
     def there():
+        asked = time.time()
         trouble = daemon.targets()[0]["trouble"]
-        return trouble if trouble and trouble["trouble"] == kind else None
+        return {**trouble, "asked": asked} if trouble and trouble["trouble"] == kind else None
     return daemon.wait(there, seconds, f"trouble {kind}")
+
+
+def until_no_trouble(daemon):
+    daemon.wait(lambda: daemon.targets()[0]["trouble"] is None, 60, "no more trouble")
 
 
 def test_trouble_retransmitting(network, inside, serve):
@@ -225,7 +238,7 @@ def test_trouble_retransmitting(network, inside, serve):
     # no confirming connect, so that the event is as old as the end itself
     daemon = inside(one_group(address, interval="3s", timeout="2s", confirm=False,
                               heartbeat={"send": "PING\n", "expect": "PONG"}))
-    daemon.wait_success("heartbeat")
+    daemon.wait_success("heartbeat", limit=60)
     server.tell("tell_answered")
     server.hear("answered")
     server.do("quiet")
@@ -238,11 +251,11 @@ def test_trouble_retransmitting(network, inside, serve):
         def given_up():
             return [f for f in found.failures(key) if f["errno_name"] == "ETIMEDOUT"]
 
-        found.wait(given_up, 15, lambda: found.told_verdicts(key))
-        left = given_up()[0]["time"] - said
+        found.wait(given_up, 60, lambda: found.told_verdicts(key))
+        ended = given_up()[0]["time"]
         # the kernel's model of the time is coarse: it starts at the first retransmission
-        assert abs(trouble["until_give_up_seconds"] - left) < 2.0, (trouble, left)
-        daemon.wait(lambda: daemon.targets()[0]["trouble"] is None, 10, "no more trouble")
+        assert ended - said - 2.0 < trouble["until_give_up_seconds"] < ended - trouble["asked"] + 2.0
+        until_no_trouble(daemon)
 
 
 def test_trouble_after_a_long_silence_is_no_older_than_the_request(network, inside, serve):
@@ -250,7 +263,7 @@ def test_trouble_after_a_long_silence_is_no_older_than_the_request(network, insi
     address, server = serve(4)
     daemon = inside(one_group(address, interval="6s", timeout="2s",
                               heartbeat={"send": "PING\n", "expect": "PONG"}))
-    daemon.wait_success("heartbeat")
+    daemon.wait_success("heartbeat", limit=60)
     server.do("quiet")
     with faults.drop(network, address):
         trouble = trouble_of(daemon, "retransmitting")
@@ -261,7 +274,7 @@ def test_trouble_keepalive_unanswered(network, inside, serve):
     address, _ = serve(4)
     daemon = inside(one_group(address, interval="500ms", timeout="400ms",
                               keepalive={"idle": "1s", "interval": "1s", "count": 5}))
-    daemon.wait_success("keepalive")
+    daemon.wait_success("keepalive", limit=60)
     with findings_of(daemon) as found, faults.drop(network, address):
         trouble = trouble_of(daemon, "keepalive_unanswered")
         said = time.time()
@@ -276,23 +289,28 @@ def test_trouble_zero_window(inside, serve):
     address, server = serve(4, receive_buffer=65536)
     daemon = inside(one_group(address, interval="1s", timeout="900ms", heartbeat={
         "send": "x" * 300_000 + "\n", "expect": "PONG", "send_buffer": 8192}))
-    daemon.wait_success("heartbeat")
+    daemon.wait_success("heartbeat", limit=60)
     server.do("stop_reading")
     assert trouble_of(daemon, "zero_window")["until_give_up_seconds"] is None
     server.do("read")
-    daemon.wait(lambda: daemon.targets()[0]["trouble"] is None, 15, "no more trouble")
+    until_no_trouble(daemon)
 
 
 def test_trouble_reply_overdue(inside, serve):
     address, server = serve(4)
     daemon = inside(one_group(address, heartbeat={"send": "PING\n", "expect": "PONG"}))
-    daemon.wait_success("heartbeat")
+    daemon.wait_success("heartbeat", limit=60)
     server.kill(signal.SIGSTOP)
     trouble_of(daemon, "reply_overdue")
-    assert metric(daemon.socket, "connhealth_connection_trouble", trouble="reply_overdue") == 1
+    until_metric_says(daemon, 1)  # it comes again with each request
     server.kill(signal.SIGCONT)
-    daemon.wait(lambda: daemon.targets()[0]["trouble"] is None, 15, "no more trouble")
-    assert metric(daemon.socket, "connhealth_connection_trouble", trouble="reply_overdue") == 0
+    until_no_trouble(daemon)
+    until_metric_says(daemon, 0)
+
+
+def until_metric_says(daemon, value):
+    daemon.wait(lambda: metric(daemon.socket, "connhealth_connection_trouble",
+                               trouble="reply_overdue") == value, 60, f"the metric is {value}")
 
 
 # -- the life of an idle flow
@@ -309,7 +327,7 @@ def test_the_idle_timeout_of_a_middlebox_is_measured(network, inside, serve, fam
             idle = daemon.target("keepalive")["idle"]
             return idle if idle["survived_seconds"] == 3 and idle["died_seconds"] else None
 
-        assert daemon.wait(measured, 40, "both ages")["died_seconds"] == 6
+        assert daemon.wait(measured, 120, "both ages")["died_seconds"] == 6
         assert metric(daemon.socket, "connhealth_probe_idle_survived_seconds") == 3
         assert metric(daemon.socket, "connhealth_probe_idle_died_seconds") == 6
         # the probe itself keeps its connection alive
@@ -319,5 +337,5 @@ def test_the_idle_timeout_of_a_middlebox_is_measured(network, inside, serve, fam
 def test_an_open_path_kills_no_idle_flow(inside, serve):
     address, _ = serve(4)
     daemon = inside(one_group(address, keepalive={"idle": "30s", "verify_after": ["1s", "2s"]}))
-    daemon.wait(lambda: daemon.target("keepalive")["idle"]["survived_seconds"] == 2, 20, "2 s")
+    daemon.wait(lambda: daemon.target("keepalive")["idle"]["survived_seconds"] == 2, 60, "2 s")
     assert daemon.target("keepalive")["idle"]["died_seconds"] is None
