@@ -56,16 +56,16 @@ class Manager:
 
     def _take(self, message, descriptors):
         name = message.get("FDNAME", "stored")
+        stored = message.get("FDSTORE") == "1"
         with self._changed:
             if message.get("FDSTOREREMOVE") == "1":
                 self.drop(name)
-            if message.get("FDSTORE") == "1":
+            if stored:
                 self.store += [(name, one) for one in descriptors]
-            else:
-                for one in descriptors:  # BARRIER=1: closing it is the answer
-                    os.close(one)
             self.messages.append(message)
             self._changed.notify_all()
+        for one in [] if stored else descriptors:
+            os.close(one)  # BARRIER=1: closing it is the answer, and so comes last
 
     def drop(self, name):
         for one in [one for one in self.store if one[0] == name]:

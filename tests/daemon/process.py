@@ -42,6 +42,15 @@ def signal_all(pids, number):
             pass  # it ended by itself, as a server's children do
 
 
+def stands_still(pid):
+    """Whether every thread has stopped, or ended: SIGSTOP reaches them one by one. See proc(5)."""
+    try:
+        return all(task.read_text().rpartition(")")[2].split()[0] in "TtZX"
+                   for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"))
+    except OSError:
+        return False  # a thread has just ended
+
+
 def holds_descriptors(pid):
     """Not ended, or not yet done with its exit: a zombie has closed all it had."""
     try:
@@ -89,7 +98,7 @@ class Process:
     def text(self):
         return "\n".join(self.lines)
 
-    def wait_line(self, wanted, seconds=10, start=0):
+    def wait_line(self, wanted, seconds=40, start=0):
         """The first line, from index start on, for which wanted(line) is true."""
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -108,7 +117,7 @@ class Process:
         """Waits for the end; whether it came."""
         return bool(select.select([self._pidfd], [], [], seconds)[0])
 
-    def status(self, seconds=10):
+    def status(self, seconds=40):
         """Waits for the end and returns the exit status, negative for a signal."""
         assert self.ended(seconds), f"{self.argv[0]} still runs after {seconds} s"
         status = self._popen.wait()
@@ -119,19 +128,22 @@ class Process:
         signal.pidfd_send_signal(self._pidfd, number)
 
     def freeze(self):
-        """Stops the process and all its descendants."""
+        """Stops the process and all its descendants: none of them does anything any more."""
         frozen = set()
         while not frozen.issuperset(tree := [self.pid, *children_of(self.pid)]):
             signal_all(tree, signal.SIGSTOP)
             frozen.update(tree)
+            poll_until(lambda: all(map(stands_still, frozen)), 30, "they stand still", every=0.001)
 
     def thaw(self):
         signal_all([self.pid, *children_of(self.pid)], signal.SIGCONT)
 
-    def kill(self):
+    def kill(self, forks=True):
         """SIGKILL to the tree. The process itself goes first, and with it what it listens on:
-        whoever notices that a child's connection broke finds the port closed."""
-        self.freeze()
+        whoever notices that a child's connection broke finds the port closed. One that never forks
+        is not frozen before: a request that came then would stay unread, and make the end a reset."""
+        if forks:
+            self.freeze()
         orphans = children_of(self.pid)
         self.signal(signal.SIGKILL)
         self._popen.wait()

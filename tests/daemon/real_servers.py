@@ -35,6 +35,7 @@ class Server:
 
     user = None
     kind = socket.SOCK_STREAM
+    forks = False
 
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="connhealth-server-"))
@@ -79,14 +80,14 @@ class Server:
             except OSError:
                 return False
 
-        poll_until(up, 30, f"{self.argv0()} serves")
+        poll_until(up, 60, f"{self.argv0()} serves")
         return self
 
     def argv0(self):
         return pathlib.Path(self.command()[0]).name
 
     def kill(self):
-        self.process.kill()
+        self.process.kill(self.forks)
 
     def freeze(self):
         self.process.freeze()
@@ -143,6 +144,7 @@ class Sshd(Server):
     """As an ordinary user: it needs no privileges to greet. grace: LoginGraceTime, 0 for ever."""
 
     user = account("nobody")
+    forks = True
 
     def __init__(self, grace=0):
         self.grace = grace
@@ -188,7 +190,7 @@ class Dnsmasq(Server):
 
     def ask(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(0.5)
+            client.settimeout(5)  # who does not listen is told at once
             client.connect(("127.0.0.1", self.port))
             client.send(bytes.fromhex(DNS_QUERY))
             return client.recv(512)
@@ -200,6 +202,7 @@ SSL_REQUEST = "00000008 04d2162f"
 
 class Postgres(Server):
     user = account("postgres")
+    forks = True
 
     def prepare(self):
         self.data = self.directory / "data"
@@ -248,7 +251,7 @@ scrape_configs:
 
     def get(self, path, **query):
         url = f"http://{self.address}{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["data"]
 
     def query(self, expression):

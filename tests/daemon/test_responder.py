@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a server sees of its clients: connhealth_responder_ends_total, one client an end."""
 
-import pathlib
 import re
 import socket
 import struct
 
 import pytest
 
-from daemon import unused_port
+from daemon import seconds, unused_port
 from process import poll_until
 
 REQUEST = b"CHB1\x01\0\0\0" + struct.pack(">Q", 7) + bytes(56)
@@ -26,7 +25,7 @@ def responder(daemon):
 
 
 def connect(address):
-    return socket.create_connection(address, timeout=20)
+    return socket.create_connection(address, timeout=seconds(30))
 
 
 def heartbeat(client):
@@ -102,7 +101,7 @@ def test_a_clean_end_is_no_failure(responder):
 
 
 def test_an_idle_client_is_dropped(responder):
-    answering, address = responder(idle_timeout="200ms")
+    answering, address = responder(idle_timeout="2s")
     with connect(address) as client:
         heartbeat(client)
         assert client.recv(1) == b""
@@ -116,21 +115,14 @@ def listed(address, port):
                    for row in table)
 
 
-def stopped(pid):
-    """Whether every thread has stopped: SIGSTOP reaches them one by one. See proc(5)."""
-    return all(task.read_text().rpartition(")")[2].split()[0] == "T"
-               for task in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"))
-
-
 def test_a_reset_that_overtakes_accept_is_aborted(responder):
     """The responder is held while a client comes and goes: accept then hands out a dead socket."""
     answering, address = responder()
     answering.process.freeze()
-    poll_until(lambda: stopped(answering.process.pid), 10, "all its threads stand still")
     client = connect(address)
     port = client.getsockname()[1]
     close_by_reset(client)
-    poll_until(lambda: not listed(address, port), 10, "the reset has arrived")
+    poll_until(lambda: not listed(address, port), seconds(40), "the reset has arrived")
     answering.process.thaw()
     answering.wait(lambda: ends_of(answering) == {("accept", "aborted"): 1})
     with connect(address) as again:
