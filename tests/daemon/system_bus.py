@@ -76,7 +76,7 @@ class Client:
     """One connection, with the signals that came over it."""
 
     def __init__(self, address):
-        self.connection = open_dbus_connection(address, enable_fds=True, auth_timeout=seconds(20))
+        self.connection = open_dbus_connection(address, enable_fds=True, auth_timeout=seconds(40))
         self.signals = []
         self._replies = {}
 
@@ -99,7 +99,7 @@ class Client:
             return None
         return message
 
-    def reply(self, serial, limit=20):
+    def reply(self, serial, limit=40):
         deadline = time.monotonic() + seconds(limit)
         while serial not in self._replies:
             message = self.receive(deadline - time.monotonic())
@@ -107,7 +107,7 @@ class Client:
                 self._replies[message.header.fields.get(HeaderFields.reply_serial)] = message
         return body_of(self._replies.pop(serial))
 
-    def call(self, member, signature=None, *arguments, limit=20, **options):
+    def call(self, member, signature=None, *arguments, limit=40, **options):
         return self.reply(self.send(member, signature, *arguments, **options), limit)
 
     def get(self, name):
@@ -119,7 +119,7 @@ class Client:
         rule = MatchRule(type="signal", interface=interface, path=path)
         body_of(self.connection.send_and_get_reply(message_bus.AddMatch(rule)))
 
-    def wait_signal(self, wanted, limit=20):
+    def wait_signal(self, wanted, limit=40):
         """The first signal, of all that came, for which wanted(signal) is true."""
         deadline = time.monotonic() + seconds(limit)
         seen = 0
@@ -157,7 +157,7 @@ class Bus:
             ["dbus-daemon", f"--config-file={self.directory}/bus.conf", "--nofork", "--nopidfile",
              "--print-address"],
         )
-        self.process.wait_line(lambda line: line.startswith("unix:"), seconds(20))
+        self.process.wait_line(lambda line: line.startswith("unix:"), seconds(40))
         return self
 
     def stop(self):
@@ -187,5 +187,5 @@ class Bus:
             reply = client.connection.send_and_get_reply(message_bus.NameHasOwner(name))
             return body_of(reply)[0]
 
-        poll_until(owned, seconds(20), f"{name} is on the bus")
+        poll_until(owned, seconds(40), f"{name} is on the bus")
         return client

@@ -55,7 +55,7 @@ def opened():
 
 
 def ask(address):
-    connection = http.client.HTTPConnection(*address, timeout=seconds(20))
+    connection = http.client.HTTPConnection(*address, timeout=seconds(40))
     try:
         connection.request("GET", "/metrics")
         answer = connection.getresponse()
@@ -98,7 +98,7 @@ def test_who_asks_while_it_is_down_is_answered_when_it_is_up(daemon, opened):
     listener = opened()
     one = daemon("groups: []\n", arguments=["--web.systemd-socket"], **passing([listener], ["http"]))
     one.stop()
-    with socket.create_connection(listener.getsockname(), seconds(20)) as client:
+    with socket.create_connection(listener.getsockname(), seconds(40)) as client:
         client.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
         one.start()
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
@@ -116,9 +116,9 @@ def test_sockets_of_the_responder_are_used_instead_of_bound_again(daemon, opened
                  **passing([opened(), *sockets], ["http", "responder", "responder"]))
     one.stop()
     # both wait in the kernel until it is back
-    with socket.create_connection(sockets[0].getsockname(), seconds(20)) as stream, \
+    with socket.create_connection(sockets[0].getsockname(), seconds(40)) as stream, \
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        datagrams.settimeout(seconds(20))
+        datagrams.settimeout(seconds(40))
         datagrams.connect(sockets[1].getsockname())
         stream.sendall(REQUEST)
         datagrams.send(REQUEST)
@@ -139,7 +139,7 @@ def test_one_stream_socket_is_completed_by_a_bound_datagram_socket(daemon, opene
     daemon({"responder": {"listen": [f"127.0.0.1:{port}"]}}, arguments=["--web.systemd-socket"],
            **passing([opened(), opened(port)], ["http", "responder"]))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        datagrams.settimeout(seconds(20))
+        datagrams.settimeout(seconds(40))
         datagrams.connect(("127.0.0.1", port))
         datagrams.send(REQUEST)
         assert datagrams.recv(100).startswith(b"CHB1\x02")
@@ -156,7 +156,7 @@ def test_a_socket_of_the_responder_that_no_address_matches_is_told(daemon, opene
     def lines():
         return [line for line in one.log() if "is not served" in line["msg"]]
 
-    poll_until(lambda: len(lines()) >= 2, seconds(20), "both are told")
+    poll_until(lambda: len(lines()) >= 2, seconds(40), "both are told")
     told = lines()
     assert [line["address"] for line in told] == [address, address]
     assert "responder.listen" in told[0]["remedy"]
@@ -172,7 +172,7 @@ def run(tmp_path):
                            "--web.systemd-socket", *arguments],
                           environment=sanitizer_environment(), **passing(sockets, names))
         try:
-            return process.status(seconds(20)), process.text
+            return process.status(seconds(40)), process.text
         finally:
             process.close()
 

@@ -25,7 +25,7 @@ def complete(line):
     text = ('source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _connhealthctl; '
             '((${#COMPREPLY[@]} == 0)) || printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(["bash", "--norc", "-c", text, "bash", SCRIPT, line], env=environment(),
-                          capture_output=True, text=True, timeout=seconds(20), check=True)
+                          capture_output=True, text=True, timeout=seconds(40), check=True)
     assert done.stderr == ""
     return done.stdout.splitlines()
 
@@ -99,7 +99,7 @@ def test_in_bash_itself(address):
 
     def wait_for(wanted):
         nonlocal text
-        deadline = time.monotonic() + seconds(20)
+        deadline = time.monotonic() + seconds(40)
         while wanted not in text:
             ready, _, _ = select.select([ours], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"no {wanted!r} in {text!r}"

@@ -96,20 +96,20 @@ def test_watch_over_the_bus(start, watch):
     listening = unused_port()
     made, system = start(group(f"127.0.0.1:{listening}"))
     process = watch(system)
-    process.wait_line(lambda line: "FAILING" in line, seconds(20))
+    process.wait_line(lambda line: "FAILING" in line, seconds(40))
     with socket.create_server(("127.0.0.1", listening)):
-        process.wait_line(lambda line: "  ok  " in line, seconds(20))
+        process.wait_line(lambda line: "  ok  " in line, seconds(40))
     process.signal(signal.SIGINT)
-    assert process.status(seconds(10)) == 0, process.text
+    assert process.status(seconds(40)) == 0, process.text
 
 
 def test_watch_ends_at_once_while_it_waits_for_an_answer(start, watch):
     made, system = start(group(f"127.0.0.1:{unused_port()}"))
     process = watch(system, "--timeout=1h")
-    process.wait_line(lambda line: "FAILING" in line, seconds(20))
+    process.wait_line(lambda line: "FAILING" in line, seconds(40))
     made.process.freeze()
     try:
         process.signal(signal.SIGINT)
-        assert process.status(seconds(20)) == 0, process.text
+        assert process.status(seconds(40)) == 0, process.text
     finally:
         made.process.thaw()
