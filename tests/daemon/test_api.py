@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from daemon import ms
+from daemon import CALM, ms
 from real_servers import Nginx
 from test_servers import ALL, HEAD, PING, group, tcp_group
 
@@ -55,7 +55,10 @@ def test_bad_queries(watcher, query):
     assert json.loads(answer.body)["error"]
 
 
-def test_targets(watcher, redis):
+def test_targets(daemon, redis):
+    watcher = daemon(tcp_group(redis, PING, CALM))
+    for probe in ALL:
+        watcher.wait_success(probe)
     targets = watcher.targets()
     assert [t["probe"] for t in targets] == list(ALL)
     for target in targets:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from daemon import ms, run_ctl
+from daemon import CALM, ms, run_ctl, seconds
 from real_servers import (
     DNS_ANSWER_STARTS,
     DNS_QUERY,
@@ -30,11 +30,11 @@ HUNG = {"category": "timeout", "phase": "receive", "wire": "silence", "cause": "
         "certain": True}
 
 
-def group(server, transport="tcp", **probes):
-    """One group with one target; every probe at the same short interval."""
+def group(server, transport="tcp", pace=ms(300), **probes):
+    """One group with one target; every probe at the same interval, which is its timeout, too."""
     for options in probes.values():
-        options.setdefault("interval", ms(300))
-        options.setdefault("timeout", ms(300))
+        options.setdefault("interval", pace)
+        options.setdefault("timeout", pace)
     static = [{"targets": [server.address]}]
     return {"groups": [{"name": "service", "transport": transport, **probes, "static_configs": static}]}
 
@@ -44,9 +44,9 @@ def holding(**options):
     return {"idle": "30s", **options}
 
 
-def tcp_group(server, heartbeat):
-    tree = group(server, connect={}, heartbeat=dict(heartbeat))
-    tree["groups"][0] |= {"interval": ms(300), "timeout": ms(300), "keepalive": holding()}
+def tcp_group(server, heartbeat, pace=ms(300)):
+    tree = group(server, pace=pace, connect={}, heartbeat=dict(heartbeat))
+    tree["groups"][0] |= {"interval": pace, "timeout": pace, "keepalive": holding()}
     return tree
 
 
@@ -55,7 +55,12 @@ def failures_of(target):
 
 
 def first_failure(daemon, probe):
-    return next(event for event in daemon.events() if event["probe"] == probe and not event["success"])
+    def found():
+        """The state tells of a failure a moment before there is an event."""
+        failures = (e for e in daemon.events() if e["probe"] == probe and not e["success"])
+        return next(failures, None)
+
+    return daemon.wait(found, what=f"an event of {probe}")
 
 
 def has(event, expected):
@@ -76,7 +81,7 @@ def udp_sockets(server):
 @pytest.mark.parametrize("kind,heartbeat", TCP_SERVICES)
 def test_killed_and_restarted(daemon, server, kind, heartbeat):
     service = server(kind)
-    watcher = daemon(tcp_group(service, heartbeat))
+    watcher = daemon(tcp_group(service, heartbeat, CALM))
     for probe in ALL:
         assert failures_of(watcher.wait_success(probe)) == {}
     assert watcher.value("connhealth_connection_opens_total", probe="heartbeat") == 1
@@ -121,7 +126,7 @@ def test_stopped_and_continued(daemon, server, kind, heartbeat):
 def test_a_server_that_closes_after_some_requests(daemon, server):
     """nginx ends a connection after keepalive_requests: closed, but not gone."""
     service = server(Nginx, settings="keepalive_requests 3;")
-    watcher = daemon(group(service, heartbeat=dict(HEAD)))
+    watcher = daemon(group(service, pace=CALM, heartbeat=dict(HEAD)))
     last = watcher.wait_failure("heartbeat", category="eof", wire="fin", cause="connection_closed")
     assert not last["certain"]
     watcher.wait_success("heartbeat")
@@ -143,7 +148,7 @@ def test_an_answer_that_is_not_the_expected_one(daemon, server):
 def test_the_greeting_of_sshd(daemon, server):
     """Without send the server speaks first: a connection for each exchange."""
     service = server(Sshd)
-    watcher = daemon(group(service, heartbeat={"expect": r"^SSH-2\.0-OpenSSH"}))
+    watcher = daemon(group(service, pace=CALM, heartbeat={"expect": r"^SSH-2\.0-OpenSSH"}))
     for _ in range(3):
         assert failures_of(watcher.wait_success("heartbeat")) == {}
 
@@ -203,7 +208,7 @@ def test_dns_over_udp(daemon, server, way):
     service = server(Dnsmasq)
     expected = {"expect": DNS_ANSWER_STARTS, "expect_hex": service.ask().hex()}[way]
     heartbeat = {"send_hex": DNS_QUERY, way: expected}
-    watcher = daemon(group(service, "udp", heartbeat=heartbeat))
+    watcher = daemon(group(service, "udp", CALM, heartbeat=heartbeat))
     assert failures_of(watcher.wait_success("heartbeat")) == {}
 
     service.freeze()
@@ -227,7 +232,7 @@ def test_dns_over_udp(daemon, server, way):
 
 def test_postgres_refuses_a_second_ssl_request(daemon, server):
     service = server(Postgres)
-    watcher = daemon(group(service, connect={},
+    watcher = daemon(group(service, pace=CALM, connect={},
                            heartbeat={"send_hex": SSL_REQUEST, "expect": "^[NS]$"}))
     watcher.wait_success("heartbeat")
     watcher.wait_failure("heartbeat", category="bad_reply", phase="receive",
@@ -264,9 +269,9 @@ ONE_SHOTS = [
 ]
 
 
-def probe_by_hand(service, arguments, transport):
+def probe_by_hand(service, arguments, transport, timeout=f"{seconds(20)}s"):
     result = run_ctl("probe", "--json", "--probe=heartbeat", f"--transport={transport}",
-                     f"--timeout={ms(500)}", *arguments, service.address)
+                     f"--timeout={timeout}", *arguments, service.address)
     return result.status, json.loads(result.stdout)
 
 
@@ -277,7 +282,7 @@ def test_one_attempt_by_hand(server, kind, arguments, transport):
     assert status == 0 and outcome["success"], outcome
 
     service.freeze()
-    status, outcome = probe_by_hand(service, arguments, transport)
+    status, outcome = probe_by_hand(service, arguments, transport, ms(500))
     cause = "application_hung" if transport == "tcp" else "no_answer"
     assert status == 1
     assert has(outcome, {"category": "timeout", "phase": "receive", "cause": cause}), outcome
