@@ -11,6 +11,7 @@ import pytest
 
 from daemon import ms, seconds, unused_port
 from manager import Manager
+from process import poll_until
 from real_servers import Redis
 from test_servers import PING
 
@@ -92,7 +93,7 @@ def kept_of(text, target, probe):
 def converse(port):
     """A client of the responder that says nonsense, and one that leaves."""
     for said in (b"GET / HTTP/1.1\r\n\r\n" * 8, b""):
-        with socket.create_connection(("127.0.0.1", port), 10) as client:
+        with socket.create_connection(("127.0.0.1", port), seconds(40)) as client:
             client.sendall(said)
             try:
                 client.shutdown(socket.SHUT_WR)
@@ -131,7 +132,7 @@ def test_every_counter_goes_on(run, manager, server):
     assert list(causes.values()) == [kept_of(text, closed, "connect")["failures.refused"]]
     # what works is only known after an attempt
     assert second.target("connect", target=service.address)["success"] is None
-    said = second.process.wait_line(lambda line: "counters go on" in line, seconds(10))
+    said = second.process.wait_line(lambda line: "counters go on" in line, seconds(40))
     assert json.loads(said)["probes"] == "4"
 
 
@@ -156,7 +157,7 @@ def test_after_a_crash_all_begin_at_nothing(run, manager, server):
     first.stop()
     second = run(configuration(service.address))
     second.wait_success("connect")
-    assert manager.store == []
+    poll_until(lambda: manager.store == [], seconds(40), "what was taken up is kept no longer")
     second.kill()
     assert manager.store == []
     third = run(frozen(service.address))
@@ -221,10 +222,10 @@ def test_what_is_no_good_is_refused_with_one_line(run, manager, redis, spoil):
     manager.replace(spoil(good_text(run, manager, redis)))
     second = run(frozen(redis.address))
     assert set(counters(second).values()) <= {0}
-    second.process.wait_line(lambda line: "kept counters" in line, seconds(10))
+    second.process.wait_line(lambda line: "kept counters" in line, seconds(40))
     lines = [line for line in second.log() if "kept counters" in line["msg"]]
     assert len(lines) == 1 and lines[0]["level"] == "warn" and lines[0]["reason"]
-    assert manager.store == []
+    poll_until(lambda: manager.store == [], seconds(40), "it is kept no longer")
 
 
 def test_what_is_no_file_is_refused(run, manager, redis):
@@ -232,7 +233,7 @@ def test_what_is_no_file_is_refused(run, manager, redis):
     os.close(writing)
     manager.store.append(("counters", reading))
     second = run(frozen(redis.address))
-    second.process.wait_line(lambda line: "kept counters" in line, seconds(10))
+    second.process.wait_line(lambda line: "kept counters" in line, seconds(40))
 
 
 def test_a_later_version_is_read_as_far_as_it_is_known(run, manager, redis):

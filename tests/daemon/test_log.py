@@ -43,6 +43,9 @@ def test_a_line_at_each_change_and_no_more(daemon, server, form, parse):
     service.start()
     watcher.wait_success("connect")
 
+    # another thread logs what the API has told already
+    watcher.wait(lambda: len(outcome_lines(watcher, parse)) >= 2, what="the line that it works again")
+    watcher.stop()
     lines = outcome_lines(watcher, parse)
     failed = [line for line in lines if line.get("category")]
     assert len(failed) == 1, lines
