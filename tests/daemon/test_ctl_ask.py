@@ -30,17 +30,19 @@ def impostor():
 
     def make(*answers):
         listener = socket.create_server(("127.0.0.1", 0))
-        listener.settimeout(seconds(20))
+        listener.settimeout(seconds(40))
 
         def serve():
             with listener:
                 for one in answers:
                     connection, _ = listener.accept()
-                    connection.settimeout(seconds(20))
+                    connection.settimeout(seconds(40))
                     with connection:
                         request = b""
                         while b"\r\n\r\n" not in request:
-                            request += connection.recv(4096)
+                            piece = connection.recv(4096)
+                            assert piece, "the client left in the middle of its request"
+                            request += piece
                         connection.sendall(one)
 
         threads.append(threading.Thread(target=serve))
