@@ -17,6 +17,7 @@ from process import poll_until
 
 COMMANDS = ["status", "targets", "show", "watch", "sockets", "reload", "probe", "explain", "check-config"]
 HELD_S = 0.4
+PATIENCE = f"{seconds(30)}s"
 
 
 @pytest.fixture
@@ -55,7 +56,9 @@ def closed_address():
 
 
 def probe(*arguments):
-    """(status, JSON)"""
+    """(status, JSON). Unless it is said, an attempt may take long: the peer is a thread of ours."""
+    if not any(word.startswith("--timeout") for word in arguments):
+        arguments += ("--timeout", PATIENCE)
     result = run_ctl("probe", "--json", *arguments)
     assert result.stderr == ""
     return result.status, json.loads(result.stdout)
@@ -242,7 +245,8 @@ def test_an_unexpected_reply_is_shown(peer):
         connection.sendall(b"\x1b[31mNO\r\n")
         read_to_the_end(connection)
 
-    result = run_ctl("probe", peer(talk), "--kind=heartbeat", r"--send=PING\r\n", "--expect=^YES")
+    result = run_ctl("probe", peer(talk), "--kind=heartbeat", r"--send=PING\r\n", "--expect=^YES",
+                     "--timeout", PATIENCE)
     assert result.status == 1
     text = " ".join(result.stdout.split())
     assert "category bad_reply" in text and r'reply "\x1b[31mNO\r\n"' in text, result.stdout
