@@ -551,6 +551,7 @@ def os_times(pid):
     return int(fields[11]) / os.sysconf("SC_CLK_TCK"), int(fields[12]) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.timeout(seconds(300))  # some thirty large answers by the least of threads
 def test_memory_does_not_grow_with_the_scrapes(serve):
     server = serve(TARGETS=1000, ASAN_OPTIONS="quarantine_size_mb=1")
 
