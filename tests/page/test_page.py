@@ -249,6 +249,8 @@ def test_by_keyboard_alone(browser, fleet):
     assert browser.evaluate(f"document.querySelector('#detail').contains({focus}) || {focus} === document.body")
     browser.press("Escape")
     assert not browser.evaluate("document.querySelector('#detail').open")
+    # its event comes a moment after, and takes the focus back to the row
+    browser.wait("!document.querySelector('#detail').firstChild")
     assert browser.evaluate(f"{focus}.innerText") == first
     # back to the heads: the one before the rows sorts by why
     browser.press("Shift+Tab", "Space")
