@@ -321,6 +321,7 @@ class Net:
     def __init__(self):
         self._stack = contextlib.ExitStack()
         self._numbers = itertools.count(1)
+        self._addresses = itertools.count(1)
         self._lock = threading.Lock()
         try:
             self.client, self.router, self.server = (
@@ -350,7 +351,8 @@ class Net:
 
     def address(self, family, own_link=False):
         """An address of the server that nobody was given before."""
-        number = self.number()
+        with self._lock:
+            number = next(self._addresses)
         assert number <= ADDRESSES
         second = 87 if own_link else 77
         if family == 6:
