@@ -27,8 +27,11 @@ struct ch_http_limits {
     unsigned idle_s;                  /* without a byte either way; 0: no limit */
     int64_t request_ns;               /* for a request in all */
     size_t body_bytes;                /* of a request; longer is refused, all is discarded */
-    int64_t drain_ns;                 /* how long a stop waits for who has asked already */
+    /* How long a stop waits for who has asked and does not get on; who reads an
+     * answer has CH_HTTP_DRAINS times that for all of it. */
+    int64_t drain_ns;
 };
+#define CH_HTTP_DRAINS 10
 extern const struct ch_http_limits ch_http_default_limits;
 
 /* /api/v1/sockets: render appends one JSON value. details: the client may see
@@ -86,7 +89,7 @@ const char *ch_http_address(const struct ch_http *http, size_t index);
 #define CH_HTTP_THREADS 2
 uint64_t ch_http_turns(const struct ch_http *http, unsigned thread);
 
-/* Stops listening, answers who has asked already (within limits.drain_ns),
+/* Stops listening, answers who has asked already (as limits.drain_ns says),
  * cuts every connection, waits for the threads. Takes NULL, returns NULL. */
 struct ch_http *ch_http_free(struct ch_http *http);
 

@@ -29,6 +29,8 @@
 
 /* How long it does not accept when it could not. */
 #define PAUSE_NS (100 * CH_NS_PER_MS)
+/* In the place of a descriptor, of which none is negative: libmicrohttpd's own. */
+#define OF_CLIENTS (-1)
 
 struct http_worker {
     struct http_exchanges exchanges; /* what its callbacks are given */
@@ -41,6 +43,7 @@ struct http_worker {
     bool exhausted;               /* accepting failed, and that was logged */
     int64_t paused_until;         /* monotonic; 0: it accepts */
     int64_t ends_at;              /* 0: not asked to end yet, monotonic */
+    int64_t ends_at_last;         /* however much is going on */
     struct http_client *entering; /* between accept and libmicrohttpd's notification */
 };
 
@@ -227,11 +230,36 @@ static void accept_clients(struct http_worker *worker, int fd)
  * passed; who is connected is still answered, within reason. */
 static void begin_end(struct http_worker *worker)
 {
-    worker->ends_at = ch_clock_monotonic() + worker->shared->setup.limits.drain_ns;
+    int64_t now = ch_clock_monotonic(), drain = worker->shared->setup.limits.drain_ns;
+
+    worker->ends_at = now + drain;
+    worker->ends_at_last = now + CH_HTTP_DRAINS * drain;
     worker->exchanges.ending = true;
     worker->paused_until = 0;
     unwatch_listeners(worker);
     epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->shared->stop_fd, NULL);
+}
+
+static bool due_at_once(struct MHD_Daemon *daemon)
+{
+    unsigned long long timeout;
+
+    return daemon && MHD_get_timeout(daemon, &timeout) == MHD_YES && timeout == 0;
+}
+
+/* An answer that is still being read is not cut off: a restart would fail the
+ * scrape of many targets. served: libmicrohttpd had events of its clients. One that
+ * is never kept waiting causes none, but is due at once; so is a TLS handshake that
+ * waits, wrongly. */
+static void put_off_end(struct http_worker *worker, bool served)
+{
+    int64_t until;
+
+    if (!served && !due_at_once(worker->plain) &&
+        !(worker->asking > 0 && due_at_once(worker->secure)))
+        return;
+    until = ch_clock_monotonic() + worker->shared->setup.limits.drain_ns;
+    worker->ends_at = until < worker->ends_at_last ? until : worker->ends_at_last;
 }
 
 static bool has_ended(const struct http_worker *worker)
@@ -282,6 +310,7 @@ static void *run(void *context)
         (void)setpriority(PRIO_PROCESS, 0, NICE_OF_THREAD);
     while (!has_ended(worker)) {
         int count = epoll_wait(worker->epoll_fd, events, 16, wait_ms(worker, first_deadline));
+        bool served = false;
 
         for (int i = 0; i < count; i++) {
             if (events[i].data.fd == worker->shared->stop_fd)
@@ -290,12 +319,16 @@ static void *run(void *context)
                 eventfd_read(events[i].data.fd, &woken);
             else if (events[i].data.fd >= 0 && worker->ends_at == 0)
                 accept_clients(worker, events[i].data.fd);
+            else if (events[i].data.fd == OF_CLIENTS)
+                served = true;
         }
         ch_count(&worker->turns);
         MHD_run(worker->plain);
         if (worker->secure)
             MHD_run(worker->secure);
         first_deadline = http_clients_expire(worker->shared->clients);
+        if (worker->ends_at != 0)
+            put_off_end(worker, served);
         resume_accepting(worker);
     }
     return NULL;
@@ -370,7 +403,7 @@ static int watch_daemon(const struct http_worker *worker, struct MHD_Daemon *dae
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
 
-    return info ? watch(worker, info->epoll_fd, -1, EPOLLIN) : -EIO;
+    return info ? watch(worker, info->epoll_fd, OF_CLIENTS, EPOLLIN) : -EIO;
 }
 
 static int watch_all(const struct http_worker *worker)

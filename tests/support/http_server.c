@@ -156,6 +156,9 @@ int main(int argc, char **argv)
     setup.limits.request_ns =
         (int64_t)number("REQUEST_MS", (unsigned long)(setup.limits.request_ns / CH_NS_PER_MS)) *
         CH_NS_PER_MS;
+    setup.limits.drain_ns =
+        (int64_t)number("DRAIN_MS", (unsigned long)(setup.limits.drain_ns / CH_NS_PER_MS)) *
+        CH_NS_PER_MS;
     publish(&state, events);
     result = serve(&setup);
     ch_state_clear(&state);
