@@ -63,8 +63,8 @@ const char *plain_duration(double seconds, char text[PLAIN_AMOUNT])
     enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 
     if (!(seconds > 0))
-        return strcpy(text, "0s");
-    if (seconds < 1e-3)
+        snprintf(text, PLAIN_AMOUNT, "0s");
+    else if (seconds < 1e-3)
         snprintf(text, PLAIN_AMOUNT, "%.0fus", seconds * 1e6);
     else if (seconds < 0.1)
         snprintf(text, PLAIN_AMOUNT, "%.1fms", seconds * 1e3);
@@ -81,7 +81,7 @@ const char *plain_duration(double seconds, char text[PLAIN_AMOUNT])
     else if (seconds < 1e15)
         return two_units(text, seconds, DAY, "d", HOUR, "h");
     else
-        return strcpy(text, "for ever");
+        snprintf(text, PLAIN_AMOUNT, "for ever");
     return text;
 }
 
@@ -105,6 +105,6 @@ const char *plain_time(double unix_seconds, char text[PLAIN_AMOUNT])
 
     if (when == 0 || !localtime_r(&when, &local) ||
         strftime(text, PLAIN_AMOUNT, "%Y-%m-%d %H:%M:%S %Z", &local) == 0)
-        return strcpy(text, "never");
+        snprintf(text, PLAIN_AMOUNT, "never");
     return text;
 }

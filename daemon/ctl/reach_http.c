@@ -256,8 +256,8 @@ static int talk(struct exchange *exchange, struct ctl_reply *ret)
     ret->from = exchange->request->address;
     ret->status = response.status;
     ret->len = response.body_len;
-    /* There is room for the NUL where the head was. */
-    ret->body = memmove(exchange->bytes, response.body, response.body_len);
+    /* There is room for the NUL where the head was; receive_all() made it. */
+    ret->body = memmove(exchange->bytes, response.body, response.body_len); // NOLINT
     ret->body[ret->len] = '\0';
     exchange->bytes = NULL;
     return EXIT_FINE;

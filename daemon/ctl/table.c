@@ -64,7 +64,7 @@ static void measure(const struct table *table, int widths[COLUMNS_MAX])
     for (size_t i = 0; i < table->used; i++) {
         int width = (int)plain_width(table->cells[i].text);
 
-        if (width > widths[i % table->count])
+        if (width > widths[i % table->count]) // NOLINT: a table has a column
             widths[i % table->count] = width;
     }
 }
@@ -111,7 +111,7 @@ static void print_titles(const struct table *table, const int *widths, const str
 
 int table_print(struct table *table)
 {
-    int widths[COLUMNS_MAX], r = table->failed ? -ENOMEM : 0;
+    int widths[COLUMNS_MAX] = {0}, r = table->failed ? -ENOMEM : 0;
     struct shape shape = {.last_at = INDENT};
     size_t last = table->count - 1;
 

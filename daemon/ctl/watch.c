@@ -40,6 +40,7 @@ struct watch {
     bool away;      /* the daemon does not answer */
     double started; /* of the daemon that number is of */
     uint64_t number;
+    sigset_t wait_mask; /* question.wait_mask points to it */
 };
 
 static int print_help(void)
@@ -210,7 +211,7 @@ static void on_signal(int number)
 }
 
 /* The signals wait while a line is printed, and come while there is nothing to do. */
-static void hold_signals(struct watch *watch, sigset_t *ends, sigset_t *wait_mask)
+static void hold_signals(struct watch *watch, sigset_t *ends)
 {
     const struct sigaction action = {.sa_handler = on_signal};
 
@@ -219,18 +220,18 @@ static void hold_signals(struct watch *watch, sigset_t *ends, sigset_t *wait_mas
     sigaddset(ends, SIGTERM);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    sigprocmask(SIG_BLOCK, ends, wait_mask);
-    sigdelset(wait_mask, SIGINT);
-    sigdelset(wait_mask, SIGTERM);
-    watch->question.wait_mask = wait_mask;
+    sigprocmask(SIG_BLOCK, ends, &watch->wait_mask);
+    sigdelset(&watch->wait_mask, SIGINT);
+    sigdelset(&watch->wait_mask, SIGTERM);
+    watch->question.wait_mask = &watch->wait_mask;
 }
 
 static int follow(struct watch *watch)
 {
-    sigset_t ends, wait_mask;
+    sigset_t ends;
     int r;
 
-    hold_signals(watch, &ends, &wait_mask);
+    hold_signals(watch, &ends);
     do {
         r = look_once(watch);
         if (interrupted)

@@ -61,9 +61,9 @@ static void take_bucket(struct reader *reader, const struct kept_words *words,
 
 static bool find_category(const struct kept_words *words, size_t index, uint8_t *ret)
 {
-    for (uint8_t i = 0; i < CH_CATEGORY_COUNT; i++)
+    for (unsigned i = 0; i < CH_CATEGORY_COUNT; i++)
         if (kept_is_word(words, index, counters_category_word(i))) {
-            *ret = i;
+            *ret = (uint8_t)i;
             return true;
         }
     return false;
@@ -71,9 +71,9 @@ static bool find_category(const struct kept_words *words, size_t index, uint8_t 
 
 static bool find_phase(const struct kept_words *words, size_t index, uint8_t *ret)
 {
-    for (uint8_t i = 0; i < CH_PHASE_COUNT; i++)
+    for (unsigned i = 0; i < CH_PHASE_COUNT; i++)
         if (kept_is_word(words, index, counters_phase_word(i))) {
-            *ret = i;
+            *ret = (uint8_t)i;
             return true;
         }
     return false;
@@ -238,7 +238,7 @@ static bool enter_section(struct reader *reader, const char *line, size_t len)
     if (begins(line, len, series)) {
         key = (struct key){line + strlen(series), len - strlen(series) - 1};
         found = bsearch(&key, reader->sorted, reader->counters->generation->series_count,
-                        sizeof(*reader->sorted), compare_key);
+                        sizeof(struct ch_series *), compare_key);
         reader->section = SECTION_SERIES;
         reader->record = found ? (*found)->record : NULL;
         reader->series += found != NULL;
@@ -330,12 +330,12 @@ int ch_kept_read(const struct ch_kept *counters, const char *text, size_t size, 
     *ret_reason = open_text(&text, &size);
     if (*ret_reason)
         return -EINVAL;
-    reader.sorted = calloc(generation->series_count + 1, sizeof(*reader.sorted));
+    reader.sorted = calloc(generation->series_count + 1, sizeof(struct ch_series *));
     if (!reader.sorted)
         return -ENOMEM;
     for (size_t i = 0; i < generation->series_count; i++)
         reader.sorted[i] = &generation->series[i];
-    qsort(reader.sorted, generation->series_count, sizeof(*reader.sorted), compare_series);
+    qsort(reader.sorted, generation->series_count, sizeof(struct ch_series *), compare_series);
     if (!take_all(&reader, text, size)) {
         *ret_reason = "it has a line that is not well-formed";
         r = -EINVAL;

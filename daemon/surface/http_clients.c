@@ -107,7 +107,7 @@ static void leave_place(struct http_clients *clients, struct http_client *client
 
     client->place = NULL;
     clients->total--;
-    if (--place->taken > 0)
+    if (--place->taken > 0) // NOLINT: who is in the ring has a place
         return;
     HASH_DEL(clients->places, place);
     free(place);

