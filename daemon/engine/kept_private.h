@@ -13,7 +13,7 @@
 /* A number that has a name of its own. */
 struct counter_name {
     const char *name;
-    size_t offset; /* of an _Atomic uint64_t or int64_t */
+    size_t offset; /* of an _Atomic uint64_t or int64_t; in a snapshot, of a uint64_t */
 };
 
 extern const struct counter_name counters_of_record[];
@@ -59,6 +59,9 @@ bool kept_read_ip(const struct kept_words *words, size_t index, uint8_t ip[16]);
 /* FAMILY.WORD in the first place: WORD as a word of its own; false if it is none
  * of that family. */
 bool kept_family(const struct kept_words *words, const char *family, struct kept_words *ret);
+/* bucket.WORD in the first place: the index of that bucket; false if it is none. */
+bool kept_find_bucket(const struct kept_words *words, const struct counter_buckets *buckets,
+                      size_t *ret);
 
 /* ---- the sockets of the host ------------------------------------------- */
 

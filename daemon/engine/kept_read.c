@@ -49,14 +49,10 @@ static void take_bucket(struct reader *reader, const struct kept_words *words,
                         const struct counter_buckets *buckets, _Atomic uint64_t *counts,
                         uint64_t value)
 {
-    char text[KEPT_BUCKET_WORD];
-    struct kept_words bound;
+    size_t index;
 
-    if (!kept_family(words, "bucket", &bound))
-        return;
-    for (size_t i = 0; i < buckets->count; i++)
-        if (kept_is_word(&bound, 0, counters_bucket_word(buckets, i, text)))
-            set(reader, &counts[i], value);
+    if (kept_find_bucket(words, buckets, &index))
+        set(reader, &counts[index], value);
 }
 
 static bool find_category(const struct kept_words *words, size_t index, uint8_t *ret)

@@ -7,12 +7,7 @@
 #include "connhealth/text.h"
 #include "kept_private.h"
 
-struct plain_name {
-    const char *name;
-    size_t offset; /* of a uint64_t */
-};
-
-static const struct plain_name names_of_own[] = {
+static const struct counter_name names_of_own[] = {
     {"sweep_sum_ns", offsetof(struct ch_sockets_snapshot, sweep_sum_ns)},
     {"sweeps_interrupted", offsetof(struct ch_sockets_snapshot, sweeps_interrupted)},
     {"sweeps_failed", offsetof(struct ch_sockets_snapshot, sweeps_failed)},
@@ -22,19 +17,19 @@ static const struct plain_name names_of_own[] = {
     {NULL, 0},
 };
 
-static const struct plain_name names_of_unit[] = {
+static const struct counter_name names_of_unit[] = {
     {"retransmitted_segments", offsetof(struct ch_unit_sockets, retransmitted_segments)},
     {"rtt_sum_us", offsetof(struct ch_unit_sockets, rtt.sum_us)},
     {NULL, 0},
 };
 
-static const struct plain_name names_of_peer[] = {
+static const struct counter_name names_of_peer[] = {
     {"retransmitted_segments", offsetof(struct ch_peer_sockets, retransmitted_segments)},
     {"rtt_sum_us", offsetof(struct ch_peer_sockets, rtt.sum_us)},
     {NULL, 0},
 };
 
-static const struct plain_name names_of_listener[] = {
+static const struct counter_name names_of_listener[] = {
     {"drops", offsetof(struct ch_listener, drops)},
     {NULL, 0},
 };
@@ -44,7 +39,7 @@ static const struct counter_buckets rtt_buckets = {ch_rtt_bounds_ns, CH_RTT_BUCK
 
 /* ---- written ----------------------------------------------------------- */
 
-static void put_plain(FILE *out, const struct plain_name *names, const void *base)
+static void put_plain(FILE *out, const struct counter_name *names, const void *base)
 {
     for (; names->name; names++) {
         uint64_t value;
@@ -195,7 +190,7 @@ bool kept_sockets_enter(struct kept_sockets *at, bool setting, const char *line,
     return true;
 }
 
-static void take_plain(const struct kept_words *words, const struct plain_name *names, void *base,
+static void take_plain(const struct kept_words *words, const struct counter_name *names, void *base,
                        uint64_t value)
 {
     for (; names->name; names++)
@@ -206,14 +201,10 @@ static void take_plain(const struct kept_words *words, const struct plain_name *
 static void take_buckets(const struct kept_words *words, const struct counter_buckets *buckets,
                          uint64_t *counts, uint64_t value)
 {
-    char text[KEPT_BUCKET_WORD];
-    struct kept_words bound;
+    size_t index;
 
-    if (!kept_family(words, "bucket", &bound))
-        return;
-    for (size_t i = 0; i < buckets->count; i++)
-        if (kept_is_word(&bound, 0, counters_bucket_word(buckets, i, text)))
-            counts[i] = value;
+    if (kept_find_bucket(words, buckets, &index))
+        counts[index] = value;
 }
 
 static void take_ends(const struct kept_words *words, struct ch_unit_sockets *unit, uint64_t value)

@@ -78,3 +78,19 @@ bool kept_family(const struct kept_words *words, const char *family, struct kept
     ret->word[0].len = words->word[0].len - len - 1;
     return true;
 }
+
+bool kept_find_bucket(const struct kept_words *words, const struct counter_buckets *buckets,
+                      size_t *ret)
+{
+    char text[KEPT_BUCKET_WORD];
+    struct kept_words bound;
+
+    if (!kept_family(words, "bucket", &bound))
+        return false;
+    for (size_t i = 0; i < buckets->count; i++)
+        if (kept_is_word(&bound, 0, counters_bucket_word(buckets, i, text))) {
+            *ret = i;
+            return true;
+        }
+    return false;
+}

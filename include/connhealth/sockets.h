@@ -162,7 +162,8 @@ struct ch_sockets;
 /* Copies the settings. Nothing runs yet. 0; -ENOMEM or the errno of eventfd. */
 int ch_sockets_new(const struct ch_sockets_settings *settings, struct ch_sockets **ret);
 /* Before the start: counters go on from those of an earlier process, which were
- * read into a snapshot (below); takes a reference. The gauges in it say nothing. */
+ * read into a snapshot (below; NULL: there are none); takes a reference. The gauges
+ * in it say nothing. */
 void ch_sockets_resume(struct ch_sockets *sockets, struct ch_sockets_snapshot *before);
 /* Starts the thread. A host where sock_diag does not answer is no error here:
  * the snapshot says so, and each sweep tries again. */
